@@ -1,0 +1,65 @@
+// The long-term balancer's loop: when to plan, what to order, which hosts to wake and to put to sleep.
+//
+// One host of the cluster runs it, under a lease. Every period, or at once when a host found no destination
+// for a VM that must leave, it plans on the whole cluster (plan.h), and hands out the moves as orders. Hosts
+// are packed slowly (a host must have been dispensable for a while) and unpacked at once.
+#ifndef BALLAST_DECIDE_LONGTERM_H
+#define BALLAST_DECIDE_LONGTERM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/timepoint.h"
+#include "decide/plan.h"
+#include "model/snapshot.h"
+
+struct longterm_settings {
+    struct plan_settings plan; // goal PLAN_RELIEVE or PLAN_BALANCE; bounds for packing too
+    double period_s;           // 300: between plans while nobody asks
+    double urgent_gap_s;       // 10: least time between plans when a host asks
+    bool consolidate;          // also pack, and let emptied hosts sleep
+    double pack_after_s;       // how long packing must have looked possible before it is done; 0 at start
+    double return_bar_s;       // a VM does not return to a host that it left less than this ago: 3600
+    double vm_rest_s;          // a VM that moved is left alone by packing this long
+    uint32_t max_running;      // orders open at a time; 0: no bound
+};
+
+struct longterm_settings longterm_settings_default(void);
+
+struct longterm_input {
+    const struct snapshot *snapshot;
+    const uint64_t *vm_id;     // stable identity of each VM of the snapshot; NULL: its number
+    const uint64_t *host_id;   // of each host; NULL: its number
+    const bool *vm_busy;       // in an open claim or migration: not ordered again; NULL: none
+    struct plan_series series; // aligned demand of the last hour (plan.h); optional
+    bool lease_held;
+    bool destination_wanted; // a host reports that it found no destination
+};
+
+enum longterm_outcome {
+    LONGTERM_IDLE,      // not time yet
+    LONGTERM_NO_LEASE,  // another host plans
+    LONGTERM_SATISFIED, // planned: nothing to do
+    LONGTERM_ORDERED,   // planned: moves or host actions below
+};
+
+struct longterm_output {
+    enum longterm_outcome outcome;
+    struct plan plan;   // valid until the next step; n_moves 0 where there is none
+    const char *reason; // one line: why it planned, and what came of it
+    double next_step_s; // after that many seconds at the latest it wants to be called again
+};
+
+struct longterm;
+
+// Takes NULL for the defaults. NULL when out of memory.
+struct longterm *longterm_new(const struct longterm_settings *settings);
+struct longterm *longterm_free(struct longterm *longterm);
+
+// One step. Call it as often as convenient: it plans only when due. Not told otherwise (vm_busy), it takes
+// its orders as carried out when the snapshot shows them.
+void longterm_step(struct longterm *longterm, const struct longterm_input *in, struct mono now,
+                   struct longterm_output *out);
+
+#endif

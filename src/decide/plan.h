@@ -1,0 +1,130 @@
+// The long-term planner: which VMs to move where, in which order, and why.
+//
+// Hosts in maintenance are emptied and broken strict rules mended first; then the goal. A plan is a sequence
+// of moves each of which can be carried out when its turn comes: the destination has the memory (with what
+// it holds, and the VM counted on both hosts while it travels) and no strict rule that held is broken.
+// Where direct moves would block each other, one goes through a spare host, and counts twice.
+// Equal snapshots give equal plans whatever the order of their hosts and VMs; ties go to the VM's name, then
+// the destination's, bytewise.
+#ifndef BALLAST_DECIDE_PLAN_H
+#define BALLAST_DECIDE_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "decide/score.h"
+#include "model/snapshot.h"
+
+enum plan_goal {
+    PLAN_RELIEVE, // only moves that prevent more loss within the horizon than they cost
+    PLAN_BALANCE, // also evens out what is satisfied already
+    PLAN_PACK,    // empties hosts without creating expected loss
+};
+
+enum plan_balance {
+    PLAN_BALANCE_BOTH,
+    PLAN_BALANCE_CPU,
+    PLAN_BALANCE_MEM,
+};
+
+enum plan_measure {
+    PLAN_MEASURE_SD,  // standard deviation of demand / capacity
+    PLAN_MEASURE_MAD, // mean absolute deviation from total demand / total capacity
+};
+
+#define PLAN_UNLIMITED UINT32_MAX
+// What a contention that is seen now is taken to last: half an hour, as DRS does with its 5-minute samples
+// and stable load; at most an hour is ever justified by an hour of history.
+#define PLAN_HORIZON_S 1800.0
+// A guest's used memory grows while it travels and after: this part more must fit at the destination.
+#define PLAN_MEM_GROWTH 0.1
+// A satisfied destination should have this part of its CPU demand free after the move, for what could not
+// be seen while the VM was held back. A wish among equals, not a bound.
+#define PLAN_CPU_GROWTH 0.1
+// A packed host is filled with CPU demand to at most this part of its cores where no history tells how its
+// VMs' demands move together.
+#define PLAN_PACK_CPU_FILL 0.85
+
+// Demand of every VM in the past, aligned in time, so that sums over VMs are what a host would have seen.
+struct plan_series {
+    uint32_t n_slots;       // 0: none
+    const float *cpu_cores; // cpu_cores[v * n_slots + slot], oldest first; NAN where nothing is known
+};
+
+struct plan_settings {
+    enum plan_goal goal;
+    enum plan_balance balance; // for PLAN_BALANCE
+    enum plan_measure measure; // for PLAN_BALANCE
+    uint32_t max_moves;        // every hop counts; PLAN_UNLIMITED
+    double
+        mem_overcommit; // sum of mem_mib <= this x (mem_mib - mem_reserved_mib) on a destination; 0: no bound
+    double mem_growth;
+    double horizon_s;
+    uint32_t reserve_hosts;     // PLAN_PACK: hosts to leave on and empty beyond what is needed
+    double pack_cpu_fill;       // PLAN_PACK without series: highest planned demand / cores
+    double pack_expected_unmet; // PLAN_PACK with series: part of a host's demand that may be unmet
+    bool host_actions;   // PLAN_PACK: propose sleep for emptied hosts; any goal: wake standby hosts if needed
+    uint64_t work_limit; // candidate evaluations; 0: a default that grows with the cluster. Deterministic
+    bool (*stop)(void *data); // asked now and then whether time is up; NULL: never. What was found is given
+    void *stop_data;
+    const bool *hold;          // per VM: is not to be moved now (in flight, cooling down); NULL: none
+    struct plan_series series; // optional
+};
+
+// The defaults of the plan verb: relieve, everything unlimited.
+struct plan_settings plan_settings_default(void);
+
+struct plan_move {
+    uint32_t vm, from, to;
+    double benefit_lost_vm_s; // loss that it prevents within the horizon, all VMs concerned
+    double cost_lost_vm_s;    // what the migration itself costs
+    double duration_s;
+    double downtime_s;
+    const char *reason; // one line of plain English
+};
+
+struct plan_stuck {
+    uint32_t vm, host;
+    const char *reason;
+};
+
+struct plan_host_action {
+    uint32_t host;
+    bool wake;           // else sleep
+    uint32_t after_move; // number of moves that come before it
+};
+
+struct plan {
+    uint32_t n_moves;
+    struct plan_move *moves;
+    uint32_t n_stuck;
+    struct plan_stuck *stuck; // what should leave its host and cannot
+    uint32_t n_host_actions;
+    struct plan_host_action *host_actions;
+    struct score before, after;
+    uint64_t evaluations; // candidates evaluated
+    bool stopped;         // the stop callback or the work limit ended the search early
+    uint32_t *vm_host;    // where each VM is after the plan
+};
+
+// Plans on a checked snapshot. Everything the plan points to is allocated in arena. O(n log n) to set up,
+// then near linear in the moves made.
+void plan_make(const struct snapshot *snapshot, const struct plan_settings *settings, struct arena *arena,
+               struct plan *ret);
+
+// A planner that is kept: planning again after few figures changed costs what changed, not what exists.
+struct planner;
+
+// settings are copied. The snapshot is borrowed for the planner's life. NULL when out of memory.
+struct planner *planner_new(const struct snapshot *snapshot, const struct plan_settings *settings);
+struct planner *planner_free(struct planner *planner);
+
+// Figures or host of these VMs changed in the snapshot (not the number of VMs, hosts or rules).
+void planner_update(struct planner *planner, uint32_t n, const uint32_t *vms);
+
+// Plans from the snapshot as it is now. ret's pointers last until the next call or planner_free.
+void planner_plan(struct planner *planner, struct plan *ret);
+
+#endif
