@@ -39,8 +39,8 @@ struct rules_effect {
     uint32_t worst;    // a strict rule that got worse, or SNAPSHOT_NONE
 };
 
-// Effect of moving VM v from host[v] to host `to`. O(sum of the sizes of v's rules of up to 32 members),
-// O(1) for each larger one.
+// Effect of moving VM v from host[v] to host `to`. O(sum of the squares of the sizes of v's rules up to 32 members),
+// O(1) for each larger apart, O(hosts) for each larger together.
 struct rules_effect rules_move_effect(const struct rules *rules, uint32_t v, uint32_t to);
 
 // Whether VM v has any rule at all. O(1).
