@@ -55,8 +55,9 @@ struct host_fake_vm {
     uint64_t balloon_rate_kib_s;
     uint64_t balloon_stuck_at_kib; // never goes below this; 0: no such
     unsigned stats_period_s;
-    bool stats_stale;      // last_update stands still
-    bool resident_follows; // a shrinking balloon lowers actual_kib to at most current_kib at once
+    int64_t balloon_moved_at_ms; // the fake's own: the loop's time of the last move
+    bool stats_stale;            // last_update stands still
+    bool resident_follows;       // a shrinking balloon lowers actual_kib to at most current_kib at once
 };
 
 // A running VM with a balloon that answers; current = usable = maxmem. NULL when out of memory. The UUID is
