@@ -1,0 +1,31 @@
+#include "command/load.h"
+
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "model/snapshot_json.h"
+
+static void warn(void *context, const char *text)
+{
+    const char *path = context;
+    fprintf(stderr, "ballast: %s: warning: %s\n", path, text);
+}
+
+int load_snapshot(const char *path, struct snapshot **ret_snapshot, struct error *err)
+{
+    __attribute__((cleanup(cleanup_free))) char *text = NULL;
+    size_t size;
+    if (file_read(path, SNAPSHOT_JSON_MAX_BYTES, &text, &size, err) < 0) {
+        if (err->kind != ERROR_MEMORY) // a file that cannot be read is wrong usage, not a failure of the work
+            err->kind = ERROR_INPUT;
+        return -1;
+    }
+    union {
+        const char *in;
+        void *out;
+    } context = {.in = path};
+    if (snapshot_json_parse(text, size, warn, context.out, ret_snapshot, err) < 0)
+        return error_context(err, "%s", path);
+    return 0;
+}

@@ -1,0 +1,128 @@
+#include "command/table.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/vector.h"
+
+struct cell {
+    const char *text;
+    enum style style;
+};
+
+struct column {
+    const char *title;
+    enum table_align align;
+    int width;
+};
+
+DEFINE_VECTOR(cells, struct cell);
+DEFINE_VECTOR(columns, struct column);
+
+struct table {
+    struct arena *arena;
+    struct columns columns;
+    struct cells cells;
+};
+
+static void check(int result)
+{
+    if (result < 0) {
+        fputs("ballast: no memory for a table\n", stderr);
+        abort();
+    }
+}
+
+// Columns that text takes: its code points. Names in wide scripts come out a little ragged, no worse.
+static int width_of(const char *text)
+{
+    int width = 0;
+    for (; *text; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    return width;
+}
+
+struct table *table_new(void)
+{
+    struct table *t = calloc(1, sizeof *t);
+    check(t ? 0 : -1);
+    t->arena = arena_new(0);
+    check(t->arena ? 0 : -1);
+    return t;
+}
+
+struct table *table_free(struct table *t)
+{
+    if (!t)
+        return NULL;
+    columns_free(&t->columns);
+    cells_free(&t->cells);
+    arena_free(t->arena);
+    free(t);
+    return NULL;
+}
+
+void table_column(struct table *t, const char *title, enum table_align align)
+{
+    check(columns_push(&t->columns, (struct column){title, align, width_of(title)}));
+}
+
+void table_cell(struct table *t, enum style style, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    struct column *column = &t->columns.at[t->cells.n % t->columns.n];
+    int width = width_of(text);
+    if (width > column->width)
+        column->width = width;
+    check(cells_push(&t->cells, (struct cell){arena_strdup(t->arena, text), style}));
+}
+
+static void print_cell(const struct table *t, FILE *out, size_t column, const char *text, enum style style)
+{
+    int padding = t->columns.at[column].width - width_of(text);
+    bool last = column + 1 == t->columns.n;
+    if (t->columns.at[column].align == ALIGN_RIGHT)
+        fprintf(out, "%*s", padding, "");
+    fprintf(out, "%s%s%s", style_begin(out, style), text, style == STYLE_PLAIN ? "" : style_end(out));
+    if (t->columns.at[column].align == ALIGN_LEFT && !last)
+        fprintf(out, "%*s", padding, "");
+    fputs(last ? "\n" : "  ", out);
+}
+
+void table_print(struct table *t, FILE *out)
+{
+    for (size_t i = 0; i < t->columns.n; i++)
+        print_cell(t, out, i, t->columns.at[i].title, STYLE_BOLD);
+    for (size_t i = 0; i < t->cells.n; i++)
+        print_cell(t, out, i % t->columns.n, t->cells.at[i].text, t->cells.at[i].style);
+}
+
+bool style_enabled(FILE *out)
+{
+    const char *off = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(fileno(out)) && !(off && *off) && term && strcmp(term, "dumb") != 0;
+}
+
+const char *style_begin(FILE *out, enum style style)
+{
+    static const char *const sequences[] = {
+        [STYLE_PLAIN] = "",        [STYLE_BOLD] = "\033[1m",  [STYLE_DIM] = "\033[2m",
+        [STYLE_GOOD] = "\033[32m", [STYLE_WARN] = "\033[33m", [STYLE_BAD] = "\033[31m",
+    };
+    return style_enabled(out) ? sequences[style] : "";
+}
+
+const char *style_end(FILE *out)
+{
+    return style_enabled(out) ? "\033[0m" : "";
+}

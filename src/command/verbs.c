@@ -1,0 +1,12 @@
+#include "command/verbs.h"
+
+const struct verb *const verbs[] = {
+    &verb_score,
+};
+
+const size_t n_verbs = sizeof verbs / sizeof *verbs;
+
+int exit_status_of(const struct error *err)
+{
+    return err->kind == ERROR_INPUT ? EXIT_USAGE : EXIT_FAILED;
+}

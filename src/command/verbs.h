@@ -1,0 +1,37 @@
+// The verbs of the ballast command: one row and one file each.
+#ifndef BALLAST_COMMAND_VERBS_H
+#define BALLAST_COMMAND_VERBS_H
+
+#include "command/options.h"
+
+// Exit statuses, fixed by the public formats.
+enum exit_status {
+    EXIT_DONE = 0,   // also when the best plan is empty
+    EXIT_FAILED = 1, // failed at run time, or not everything could be placed
+    EXIT_USAGE = 2,  // wrong usage or wrong input
+};
+
+struct verb {
+    const char *name;
+    const char *words; // the positional arguments in --help: "SNAPSHOT", "[VM]"
+    int least_words, most_words;
+    const char *summary; // one line
+    const char *more;    // what --help says below the options; may be NULL
+    const struct option_row *options;
+    size_t n_options;
+    size_t values_size; // of the struct that the options fill
+    // Does the work; words holds n_words between least and most. Prints its own results on stdout;
+    // returns an exit status. On an error it fills err and prints nothing: main reports it.
+    int (*run)(const void *values, char **words, int n_words, struct error *err);
+};
+
+// Every verb, in the order of --help.
+extern const struct verb *const verbs[];
+extern const size_t n_verbs;
+
+extern const struct verb verb_score;
+
+// The exit status that belongs to an error: EXIT_USAGE for ERROR_INPUT, else EXIT_FAILED.
+int exit_status_of(const struct error *err);
+
+#endif
