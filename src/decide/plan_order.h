@@ -1,0 +1,22 @@
+// From a set of moves to a sequence that can be carried out.
+//
+// A move can be made when its destination has the memory now and no strict rule that holds breaks. What can
+// go, goes, in the order given, until nothing can. If moves are left then they wait for each other in a circle (a
+// swap between two full hosts): one of them goes through a spare host, at the price of one more move. What no spare
+// host takes stays where it is.
+#ifndef BALLAST_DECIDE_PLAN_ORDER_H
+#define BALLAST_DECIDE_PLAN_ORDER_H
+
+#include "decide/plan_search.h"
+
+struct plan_target {
+    uint32_t vm, to;
+};
+
+// Carries out as many of the n targets as it can from the state as it is, noting the steps; all hops count towards
+// steps->capacity. target is used up (reordered). Returns how many targets were not reached. O(n x passes), passes
+// being few unless moves wait for each other.
+uint32_t plan_order(struct plan_state *state, uint32_t n, struct plan_target *target,
+                    struct plan_steps *steps);
+
+#endif

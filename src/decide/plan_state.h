@@ -1,0 +1,141 @@
+// The planner's working copy of a cluster: who is where, sums per host, and what a change would do.
+//
+// Hosts and VMs are numbered in the bytewise order of their names, so that nothing depends on the order of
+// the input; lists of a host's VMs are kept ascending and sums are added up anew after each change, so that
+// equal assignments have equal sums however they were reached. Internal to plan, pack and place.
+#ifndef BALLAST_DECIDE_PLAN_STATE_H
+#define BALLAST_DECIDE_PLAN_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "decide/entitlement.h"
+#include "decide/plan.h"
+#include "decide/rules.h"
+#include "model/snapshot.h"
+
+// A preference that is not met counts as that much loss per second, in VMs of mean weight: worth a move that
+// costs a few VM-seconds, never worth making a VM suffer by more than 1 %.
+#define PLAN_PREFERENCE_LOSS 0.01
+// Among destinations equal in loss the one with most room: a hundred-thousandth of a VM per second decides
+// nothing else.
+#define PLAN_ROOM_LOSS 1e-5
+// Sums that differ by rounding alone are equal.
+#define PLAN_ROUNDING 1e-9
+
+struct plan_vm {
+    double cpu;      // demand in cores
+    double cpu_want; // at most the limit
+    double mem_used; // MiB
+    double mem_want; // with overhead, at most the limit
+    double
+        mem_bound;  // what the memory bound counts: used x (1 + growth), at least the reservation, + overhead
+    double mem_max; // configured
+    double weight;  // shares / mean shares
+    double own_loss;         // lost per second even where there is plenty (a limit below the demand)
+    double move_cost;        // lost VM-seconds of one migration at the cluster's usual bandwidth
+    double cpu_var, mem_var; // of the demand
+    uint32_t host, home;
+    uint32_t next, previous; // in the host's list, ascending; SNAPSHOT_NONE at the ends
+    bool fixed;              // may not be moved
+    bool ruled;              // has a rule or a host that it cannot run on
+};
+
+struct plan_host {
+    double cpu_cap, mem_cap; // cores; MiB for VMs
+    double mem_phys;         // MiB, for the balance measure
+    double max_cap;          // bound on the sum of configured memory, HUGE_VAL without one
+    double cpu, cpu_want, mem_used, mem_want, mem_bound, mem_max, own_loss;
+    double cpu_var, mem_var;
+    double cpu_load, mem_load;     // demand / capacity, as the balance measures take it
+    double loss;                   // lost VM-seconds per second of its VMs
+    double start_bound, start_max; // sums before the plan
+    uint32_t head, n_vms;
+    uint32_t version; // grows with every change
+    bool up;          // may be a destination
+    bool empties;     // in maintenance
+    bool counts;      // not down
+};
+
+// What a change is worth: first what must be, then the goal's objective.
+struct plan_gain {
+    int must;     // VMs got off hosts in maintenance, violations of strict rules mended
+    double value; // lost VM-seconds saved, or the measure of imbalance lessened
+    double rank;  // value, and a trifle for the room that the destination keeps: for comparing
+};
+
+struct plan_state {
+    const struct snapshot *snapshot; // in canonical order
+    uint32_t *input_vm, *input_host; // numbers in the caller's snapshot
+    struct plan_settings settings;
+    struct arena *arena;
+    uint32_t n_hosts, n_vms, n_up;
+    struct plan_host *host;
+    struct plan_vm *vm;
+    uint32_t *where; // where[v] == vm[v].host, what the rules look at
+    struct rules *rules;
+    struct entitlement_claim *cpu_claim, *mem_claim; // per VM
+    bool uncertain;                                  // some demand has a standard deviation
+    // balance: sums of the loads of hosts that are up, and the loads to aim at
+    double cpu_sum, mem_sum;
+    double cpu_target, mem_target;
+    double value_per_loss; // factor from lost VM-seconds per second to plan_gain.value
+    // scratch for dividing one host
+    struct entitlement_claim *claim;
+    double *grant, *satisfaction;
+    void *scratch;
+    uint32_t scratch_vms;
+    uint32_t n_displaced; // VMs not at home
+    // what the source gains when memo_vm leaves, as long as its version is memo_version
+    uint32_t memo_vm, memo_version;
+    double memo_gain;
+    uint64_t evaluations;
+    bool out_of_time;
+};
+
+// Sets up from a checked snapshot. Everything is allocated in arena. O(n log n).
+struct plan_state *plan_state_new(const struct snapshot *snapshot, const struct plan_settings *settings,
+                                  struct arena *arena);
+
+// Moves v to host `to`. O(VMs of both hosts).
+void plan_state_move(struct plan_state *state, uint32_t v, uint32_t to);
+
+// Takes over changed figures of VM v from the canonical snapshot; the host's sums are renewed.
+void plan_state_refresh(struct plan_state *state, uint32_t v);
+
+// Loss per second of host h without VM `without` and with VM `with` (SNAPSHOT_NONE: nobody).
+double plan_host_loss(struct plan_state *state, uint32_t h, uint32_t without, uint32_t with);
+
+// Whether v may be moved to host `to` now: state, memory bound, overcommitment, host compatibility, strict rules.
+bool plan_fits(const struct plan_state *state, uint32_t v, uint32_t to);
+
+// Whether v, displaced, could be at home again in the end.
+bool plan_fits_home(const struct plan_state *state, uint32_t v);
+
+// Why plan_fits says no.
+enum plan_obstacle {
+    PLAN_OBSTACLE_NONE,
+    PLAN_OBSTACLE_STATE,      // not up
+    PLAN_OBSTACLE_CANNOT_RUN, // incompatible
+    PLAN_OBSTACLE_MEMORY,
+    PLAN_OBSTACLE_OVERCOMMIT,
+    PLAN_OBSTACLE_RULE,
+};
+enum plan_obstacle plan_obstacle(const struct plan_state *state, uint32_t v, uint32_t to);
+
+// Gain of moving v to host `to`, that fits.
+struct plan_gain plan_gain_of(struct plan_state *state, uint32_t v, uint32_t to);
+
+static inline bool plan_gain_above(struct plan_gain a, struct plan_gain b)
+{
+    return a.must != b.must ? a.must > b.must : a.rank > b.rank;
+}
+
+// Room of host h with VM `with` in addition: the smaller free part of CPU and memory, below 0 when overloaded.
+double plan_room(const struct plan_state *state, uint32_t h, uint32_t with);
+
+// Whether time or work is up; asks the stop callback every few thousand evaluations.
+bool plan_is_over(struct plan_state *state);
+
+#endif
