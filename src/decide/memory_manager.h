@@ -87,6 +87,8 @@ struct memory_host_input {
 };
 
 struct memory_input {
+    bool
+        advise_only; // nothing is carried out: actions are what would be done, and nobody waits for a balloon
     struct memory_host_input host;
     size_t n_vms; // at most what the manager was made for; more are an error of the driver
     const struct memory_vm_input *vms; // in any order
@@ -176,6 +178,7 @@ struct memory_settings {
     uint32_t cache_keep_permille; // 500
     uint64_t reserve_kib;         // 0: by the host's size, memory_state.h
     uint64_t floor_kib;           // no guest is left less than this; 64 MiB
+    uint32_t swap_floor_permille; // part of usedmem that a guest with swap and autodeflate keeps; 500
 };
 
 struct memory_settings memory_settings_default(void);

@@ -1,0 +1,182 @@
+#include "decide/memory_rules.h"
+
+#include <math.h>
+
+static double band_of(const struct memory_vm_input *vm)
+{
+    return fmax(MEMORY_BAND_KIB, (double)vm->maxmem_kib * MEMORY_BAND_PERMILLE / 1000);
+}
+
+static bool may_command(const struct memory_track *t, struct mono now)
+{
+    return t->condition == MEMORY_ACTIVE || (t->condition == MEMORY_STUCK && now.ms >= t->retry_at.ms);
+}
+
+static void note(struct memory_plan *p, const struct memory_track *t, enum memory_reason_kind kind,
+                 double third)
+{
+    p->reason = (struct memory_reason){
+        kind, {(uint64_t)t->current_kib, (uint64_t)p->target, (uint64_t)fmax(0, third)}};
+}
+
+static void command(struct memory_manager *m, const struct memory_input *in, size_t i, double to,
+                    enum memory_reason_kind kind, double third, struct mono now)
+{
+    struct memory_track *t = &m->table.track[i];
+    struct memory_plan *p = &m->plan[i];
+    p->reason =
+        (struct memory_reason){kind, {(uint64_t)t->current_kib, (uint64_t)to, (uint64_t)fmax(0, third)}};
+    m->action[m->n_actions++] = (struct memory_action){.vm = i,
+                                                       .id = t->id,
+                                                       .from_kib = (uint64_t)t->current_kib,
+                                                       .to_kib = (uint64_t)to,
+                                                       .reason = p->reason};
+    if (!in->advise_only)
+        memory_track_command(t, to, now);
+}
+
+// Take slowly: how far the balloon may be lowered now.
+static double lowest_now(const struct memory_manager *m, const struct memory_vm_input *vm,
+                         const struct memory_track *t)
+{
+    if (m->state.state == MEMORY_LOW)
+        return 0;
+    double permille = m->state.state == MEMORY_HARD ? MEMORY_TAKE_HARD_PERMILLE : MEMORY_TAKE_PERMILLE;
+    double step = fmax(MEMORY_TAKE_KIB, (double)vm->maxmem_kib * permille / 1000 * fmax(1, m->elapsed_s));
+    double lowest =
+        t->statistics_at.ms > t->lowered_at.ms || !t->commanded ? t->current_kib - step : t->commanded_kib;
+    // What leaves the guest that much free is no loss to it.
+    return fmin(lowest, memory_track_used_kib(t) + step);
+}
+
+static void take(struct memory_manager *m, const struct memory_input *in, double least, struct mono now)
+{
+    for (size_t i = 0; i < m->table.n; i++) {
+        const struct memory_track *t = &m->table.track[i];
+        struct memory_plan *p = &m->plan[i];
+        double band = band_of(&in->vms[i]);
+        double to = fmax(p->target, fmin(lowest_now(m, &in->vms[i], t), t->commanded_kib));
+        if (!may_command(t, now) || t->commanded_kib - to < fmax(band * least, MEMORY_ROUNDING_KIB))
+            continue;
+        if (t->draining)
+            command(m, in, i, to, MEMORY_REASON_IDLE, p->idle, now);
+        else if (m->division.overload)
+            command(m, in, i, to, MEMORY_REASON_ENTITLEMENT, p->entitlement, now);
+        else
+            command(m, in, i, to, MEMORY_REASON_FENCE, p->room - t->actual_kib, now);
+    }
+}
+
+// What may be given now without promising memory that is not there.
+static double spare_kib(const struct memory_manager *m, const struct memory_host_input *host, bool distress)
+{
+    double available = (double)host->available_kib, reserve = (double)m->thresholds.reserve_kib;
+    if (m->state.state == MEMORY_HIGH)
+        return INFINITY;
+    if (m->state.state == MEMORY_SOFT)
+        return fmax(0, 2 * (available - reserve)) - m->sum.committed;
+    if (distress && m->state.state == MEMORY_HARD)
+        reserve = (double)m->thresholds.low_kib;
+    return available + (double)host->swap_free_kib / 2 - reserve - m->sum.committed;
+}
+
+// What a target adds to what the VM may have already, moving there included.
+static double cost_of(const struct memory_track *t, const struct memory_plan *p)
+{
+    return fmax(0, p->target - fmax(t->current_kib, t->commanded_kib));
+}
+
+static bool wants(const struct memory_manager *m, const struct memory_input *in, size_t i, bool distress,
+                  double least, struct mono now)
+{
+    const struct memory_track *t = &m->table.track[i];
+    double band = distress ? MEMORY_ROUNDING_KIB : fmax(MEMORY_ROUNDING_KIB, band_of(&in->vms[i]) * least);
+    return t->distress == distress && may_command(t, now) && m->plan[i].target - t->commanded_kib >= band;
+}
+
+// Gives to all that are (not) in distress, in proportion to what they lack where not all can have it now.
+static double give(struct memory_manager *m, const struct memory_input *in, bool distress, double spare,
+                   double least, struct mono now)
+{
+    double sum = 0;
+    for (size_t i = 0; i < m->table.n; i++)
+        if (wants(m, in, i, distress, least, now))
+            sum += cost_of(&m->table.track[i], &m->plan[i]);
+    double part = sum <= spare ? 1 : fmax(0, spare / sum);
+    for (size_t i = 0; i < m->table.n; i++) {
+        if (!wants(m, in, i, distress, least, now))
+            continue;
+        const struct memory_track *t = &m->table.track[i];
+        struct memory_plan *p = &m->plan[i];
+        double cost = cost_of(t, p), to = p->target;
+        if (part < 1 && cost > 0)
+            to = floor((fmax(t->current_kib, t->commanded_kib) + cost * part) / 1024) * 1024;
+        if (to - t->commanded_kib < MEMORY_ROUNDING_KIB) {
+            note(p, t, MEMORY_REASON_AWAITING, 0);
+            continue;
+        }
+        command(m, in, i, to,
+                distress                        ? MEMORY_REASON_DISTRESS
+                : m->state.state == MEMORY_HIGH ? MEMORY_REASON_RELEASE
+                                                : MEMORY_REASON_DIVISION,
+                p->entitlement, now);
+    }
+    return fmax(0, spare - sum);
+}
+
+// Why a VM that gets no action gets none.
+static void explain(struct memory_manager *m, const struct memory_vm_input *vm, size_t i, struct mono now)
+{
+    const struct memory_track *t = &m->table.track[i];
+    struct memory_plan *p = &m->plan[i];
+    switch (t->condition) {
+    case MEMORY_STALE:
+        note(p, t, MEMORY_REASON_STALE,
+             vm->has_statistics ? (double)vm->statistics_age_ms : (double)(now.ms - t->trouble_since.ms));
+        return;
+    case MEMORY_STUCK:
+        note(p, t, MEMORY_REASON_STUCK, (double)(now.ms - t->trouble_since.ms));
+        return;
+    case MEMORY_WAITING:
+        note(p, t, MEMORY_REASON_CALL_PENDING, 0);
+        return;
+    case MEMORY_STOPPED:
+        note(p, t, MEMORY_REASON_NOT_RUNNING, 0);
+        return;
+    case MEMORY_LEAVING:
+        note(p, t, MEMORY_REASON_MIGRATING, 0);
+        return;
+    case MEMORY_EXCLUDED:
+        note(p, t, MEMORY_REASON_EXCLUDED, 0);
+        return;
+    case MEMORY_UNBALLOONABLE:
+        note(p, t, MEMORY_REASON_UNBALLOONABLE, 0);
+        return;
+    case MEMORY_ACTIVE:
+        break;
+    }
+    if (memory_track_moving(t))
+        note(p, t, MEMORY_REASON_MOVING, 0);
+    else if (p->target + MEMORY_ROUNDING_KIB > t->current_kib && p->room + MEMORY_BAND_KIB < t->current_kib)
+        note(p, t, MEMORY_REASON_FLOOR, p->floor);
+    else if (fabs(p->target - t->commanded_kib) >= MEMORY_ROUNDING_KIB)
+        note(p, t, MEMORY_REASON_DEAD_BAND, 0);
+    else
+        note(p, t, MEMORY_REASON_SATISFIED, 0);
+}
+
+void memory_rules_act(struct memory_manager *m, const struct memory_input *in, struct mono now)
+{
+    // One difference beyond the dead band moves all that are off by a quarter of it.
+    double least = 1;
+    for (size_t i = 0; i < m->table.n && least == 1; i++)
+        if (may_command(&m->table.track[i], now) &&
+            fabs(m->plan[i].target - m->table.track[i].commanded_kib) >= band_of(&in->vms[i]))
+            least = 0.25;
+    take(m, in, least, now);
+    double spare = give(m, in, true, spare_kib(m, &in->host, true), least, now);
+    give(m, in, false, fmin(spare, spare_kib(m, &in->host, false)), least, now);
+    for (size_t i = 0; i < m->table.n; i++)
+        if (m->plan[i].reason.kind == MEMORY_REASON_NONE)
+            explain(m, &in->vms[i], i, now);
+}

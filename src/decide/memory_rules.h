@@ -1,0 +1,134 @@
+// The rules of the memory manager, one function each, and its state. Internal to memory_manager.c.
+#ifndef BALLAST_DECIDE_MEMORY_RULES_H
+#define BALLAST_DECIDE_MEMORY_RULES_H
+
+#include "decide/memory_manager.h"
+#include "decide/memory_table.h"
+#include "decide/memory_target.h"
+
+// Call again after this: while a balloon moves or a guest is in distress (an order of magnitude below the
+// reaction time, /proc alone); while memory is short; while guests could take more than there is; else.
+#define MEMORY_STEP_MOVING_MS 250
+#define MEMORY_STEP_SHORT_MS 500
+#define MEMORY_STEP_WATCH_MS 1000
+#define MEMORY_STEP_CALM_MS 5000
+
+// capacity is held until it is off by a third of the reserve: page cache of the host's own processes and the moment
+// between reading one figure and the next make a few MiB of noise, and the reserve is there to be used.
+#define MEMORY_CAPACITY_BAND_PERMILLE 333
+
+// What a guest keeps free when balloons are lowered to its need: 1.5 % of maxmem, at least 4 MiB, so that its
+// kernel does not reclaim at once (Linux wakes kswapd at about 1 %).
+#define MEMORY_MARGIN_PERMILLE 15
+#define MEMORY_MARGIN_KIB (4.0 * 1024)
+
+// What a drained guest keeps free: 6 %, at least 16 MiB: it has about a second to wake up before it is noticed.
+#define MEMORY_DRAIN_KEEP_PERMILLE 60
+#define MEMORY_DRAIN_KEEP_KIB (16.0 * 1024)
+
+// What a guest keeps free that cannot be brought below its need safely, because it has no swap or its balloon
+// does not deflate by itself: 10 %, at least 32 MiB, then an allocation within one reaction time finds it.
+#define MEMORY_HARD_KEEP_PERMILLE 100
+#define MEMORY_HARD_KEEP_KIB (32.0 * 1024)
+
+// Idle memory worth a drain: 3 %, at least 8 MiB. Done when less than half of that is left.
+#define MEMORY_DRAIN_PERMILLE 30
+#define MEMORY_DRAIN_KIB (8.0 * 1024)
+
+// A drained guest is not drained again within this time, unless the state is hard or low.
+#define MEMORY_DRAIN_REST_MS 10000
+
+// Take slowly: until statistics show the last lowering, a balloon is not lowered by more than a quarter of
+// maxmem a second (a half in hard), at least 64 MiB.
+#define MEMORY_TAKE_PERMILLE 250
+#define MEMORY_TAKE_HARD_PERMILLE 500
+#define MEMORY_TAKE_KIB (64.0 * 1024)
+
+// Dead band: smaller differences move no balloon: 1 % of maxmem, at least 3 MiB. When one VM's difference is
+// larger all those with a quarter of it are moved, so that equals stay equal.
+#define MEMORY_BAND_PERMILLE 10
+#define MEMORY_BAND_KIB (3.0 * 1024)
+
+// What the step plans for one VM.
+struct memory_plan {
+    bool part; // takes part in the division
+    struct memory_claim claim;
+    double floor;
+    double keep;     // what a drain leaves it
+    double idle;     // actualmem beyond that
+    double may_take; // what it can still take though it takes no part
+    double entitlement, room;
+    double target;
+    struct memory_reason reason;
+};
+
+struct memory_order {
+    double key;
+    uint64_t id;
+    size_t row;
+};
+
+struct memory_sums {
+    double actual, part_actual, committed, idle, demand, floor, fixed_growth;
+};
+
+struct memory_manager {
+    struct memory_settings settings;
+    struct memory_table table;
+    bool started;
+    struct mono at;
+    double elapsed_s;
+    struct memory_thresholds thresholds;
+    struct memory_state state;
+
+    struct memory_plan *plan;   // by row of the input
+    struct memory_order *order; // scratch for sorting
+    size_t *part;               // rows that take part
+    size_t n_part;
+    struct memory_claim *claim; // of part[k]; so are the following
+    struct entitlement_claim *buffer;
+    double *entitlement, *room;
+    void *scratch;
+    struct memory_sums sum;
+    struct memory_division division;
+
+    bool held; // capacity is that of an earlier step
+    size_t held_parts;
+    double capacity;
+
+    double missing; // for the fence
+    bool missing_reported, unmet, unmet_reported;
+    struct mono unmet_since;
+
+    struct memory_action *action;
+    size_t n_actions;
+    struct memory_vm_view *view;
+    struct memory_event *event;
+    size_t n_events, max_events;
+};
+
+void memory_rules_event(struct memory_manager *m, enum memory_event_kind kind, size_t vm, uint64_t figure);
+
+// Sets the condition of VM i and tells of changes that last.
+void memory_rules_condition(struct memory_manager *m, size_t i, const struct memory_vm_input *vm,
+                            struct mono now);
+
+// Claim, floor and idle memory of one VM.
+void memory_rules_plan(const struct memory_manager *m, const struct memory_vm_input *vm,
+                       const struct memory_track *t, struct memory_plan *p);
+
+// Begins and ends drains.
+void memory_rules_drain(struct memory_manager *m, const struct memory_vm_input *vms,
+                        const struct memory_host_input *host, struct mono now);
+
+// Targets from room, drains, floors and vetoes.
+void memory_rules_targets(struct memory_manager *m, const struct memory_input *in);
+
+// Actions from targets: dead band, those that free first, gifts within what is free.
+void memory_rules_act(struct memory_manager *m, const struct memory_input *in, struct mono now);
+
+void memory_rules_view(struct memory_manager *m, const struct memory_input *in);
+void memory_rules_report_host(struct memory_manager *m, const struct memory_host_input *host,
+                              struct mono now);
+
+#endif

@@ -1,0 +1,195 @@
+#include "decide/memory_track.h"
+
+#include <math.h>
+
+static double smoothed(double old, double sample, double elapsed_s, double tau_s)
+{
+    return old + (1 - exp(-elapsed_s / tau_s)) * (sample - old);
+}
+
+static double grown(uint64_t before, uint64_t after)
+{
+    return after > before ? (double)(after - before) : 0; // a guest that rebooted starts again at 0
+}
+
+// What counts as moved: half a percent, so that a large VM's small change is no progress.
+static double step_kib(const struct memory_vm_input *vm)
+{
+    return fmax(MEMORY_ROUNDING_KIB, (double)vm->maxmem_kib * 0.005);
+}
+
+bool memory_track_moving(const struct memory_track *t)
+{
+    return fabs(t->commanded_kib - t->current_kib) > fmax(2 * MEMORY_ROUNDING_KIB, t->commanded_kib * 0.005);
+}
+
+// Whether the balloon follows. "Progress" is a step towards what was commanded.
+static void follow_balloon(struct memory_track *t, const struct memory_vm_input *vm, struct mono now)
+{
+    if (!t->commanded) {
+        t->commanded_kib = t->current_kib;
+        t->arrived = true;
+    }
+    if (!memory_track_moving(t)) {
+        t->arrived = true;
+        t->stuck = false;
+        t->progress_at = now;
+        t->progress_kib = t->current_kib;
+        return;
+    }
+    double before = fabs(t->commanded_kib - t->progress_kib);
+    double left = fabs(t->commanded_kib - t->current_kib);
+    if (left + step_kib(vm) <= before) {
+        t->stuck = false;
+        t->progress_at = now;
+        t->progress_kib = t->current_kib;
+    } else if (left > before) {
+        t->progress_kib = t->current_kib; // it went the other way: measure from there
+    }
+    if (now.ms - t->progress_at.ms >= MEMORY_STUCK_MS && !t->stuck) {
+        t->stuck = true;
+        t->retry_at = mono_after_ms(now, MEMORY_STUCK_MS);
+    }
+}
+
+static bool new_statistics(const struct memory_track *t, const struct memory_vm_input *vm, struct mono at)
+{
+    // The age has a resolution of a second at worst; figures that differ are new in any case.
+    return !t->known || at.ms > t->statistics_at.ms + 500 || vm->unused_kib != t->figures.unused_kib ||
+           vm->usable_kib != t->figures.usable_kib || vm->disk_caches_kib != t->figures.disk_caches_kib ||
+           vm->swap_in_kib != t->swap_in_kib || vm->swap_out_kib != t->swap_out_kib;
+}
+
+// Autodeflation: the balloon rises above what it was told to leave though it had been there.
+static bool deflates_itself(const struct memory_track *t, const struct memory_vm_input *vm)
+{
+    return t->commanded && t->arrived && t->current_kib > t->commanded_kib + 2 * step_kib(vm);
+}
+
+// What the last statistics called usable, with what the balloon gave or took and the guest touched since.
+static double usable_now(const struct memory_track *t)
+{
+    double moved = t->current_kib - (double)t->figures.currentmem_kib;
+    return fmax(0, t->usable_kib + moved - fmax(0, t->actual_kib - t->actual_then_kib));
+}
+
+static void feel_distress(struct memory_track *t, const struct memory_vm_input *vm, double swapping_kib_s,
+                          struct mono now)
+{
+    double plenty = fmax(MEMORY_PLENTY_KIB, t->current_kib * MEMORY_PLENTY_PERMILLE / 1000);
+    double usable_rate = memory_track_growth_kib_s(t);
+    double usable = usable_now(t);
+    bool evidence = (swapping_kib_s > MEMORY_SWAPPING_KIB_S && usable < plenty) ||
+                    (usable < plenty && usable < usable_rate * MEMORY_COLLAPSE_S) || deflates_itself(t, vm);
+    if (evidence) {
+        t->distress_until = mono_after_ms(now, MEMORY_DISTRESS_MS);
+        if (!t->distress)
+            t->swapped_kib = 0;
+        t->distress = true;
+    } else if (t->distress && (now.ms >= t->distress_until.ms || usable > 2 * plenty)) {
+        t->distress = false; // time is up, or it has plenty again
+    }
+}
+
+// currentmem may be newer than usable. While the balloon inflates used then comes out too low, while it
+// deflates too high by what moved; growth of what is resident tells how much of that may be true.
+static double settled_used(const struct memory_track *t, const struct memory_vm_input *vm, double used)
+{
+    double moved = (double)vm->currentmem_kib - (double)t->figures.currentmem_kib;
+    if (moved < -step_kib(vm))
+        return fmax(used, t->used_kib);
+    if (moved > step_kib(vm))
+        return fmax(used - moved, fmin(used, t->used_kib + fmax(0, t->actual_kib - t->actual_then_kib)));
+    return used;
+}
+
+static void take_statistics(struct memory_track *t, const struct memory_vm_input *vm,
+                            uint32_t cache_keep_permille, struct mono at, struct mono now)
+{
+    struct memory_guest_figures f = {vm->maxmem_kib, vm->currentmem_kib, vm->unused_kib, vm->usable_kib,
+                                     vm->disk_caches_kib};
+    double used = (double)memory_used_kib(&f, cache_keep_permille);
+    double elapsed_s = t->known ? mono_seconds_between(t->statistics_at, at) : 0;
+    double swapping = 0;
+    if (t->known && elapsed_s > 0) {
+        used = settled_used(t, vm, used);
+        t->used_rate_kib_s =
+            smoothed(t->used_rate_kib_s, (used - t->used_kib) / elapsed_s, elapsed_s, MEMORY_USED_RATE_TAU_S);
+        double in = grown(t->swap_in_kib, vm->swap_in_kib), out = grown(t->swap_out_kib, vm->swap_out_kib);
+        swapping = (in + out) / elapsed_s;
+        t->swapped_kib = fmax(0, t->swapped_kib + out - in);
+    }
+    if (vm->swap_out_kib > 0 && t->swap == MEMORY_UNSURE)
+        t->swap = MEMORY_YES;
+    t->known = true;
+    t->fresh = true;
+    t->statistics_at = at;
+    t->figures = f;
+    t->swap_in_kib = vm->swap_in_kib;
+    t->swap_out_kib = vm->swap_out_kib;
+    t->used_kib = used;
+    t->usable_kib = fmin((double)vm->usable_kib, (double)vm->currentmem_kib);
+    t->actual_then_kib = t->actual_kib;
+    feel_distress(t, vm, swapping, now);
+}
+
+void memory_track_step(struct memory_track *t, const struct memory_vm_input *vm, uint32_t cache_keep_permille,
+                       struct mono now)
+{
+    bool first = !t->started;
+    double elapsed_s = first ? 0 : mono_seconds_between(t->at, now);
+    double before_kib = t->current_kib, actual_before_kib = t->actual_kib;
+    uint64_t resident = vm->resident_kib + vm->swapped_kib;
+    t->started = true;
+    t->at = now;
+    t->fresh = false;
+    t->current_kib = fmin((double)vm->currentmem_kib, (double)vm->maxmem_kib);
+    if (vm->guest_swap != MEMORY_UNSURE)
+        t->swap = vm->guest_swap;
+
+    struct mono at = {now.ms - (vm->statistics_age_ms > 0 ? vm->statistics_age_ms : 0)};
+    bool fresh = vm->has_statistics && vm->statistics_age_ms < MEMORY_STALE_MS && new_statistics(t, vm, at);
+    bool rests = !first && fabs(before_kib - t->current_kib) < MEMORY_ROUNDING_KIB && !memory_track_moving(t);
+    if (fresh && rests)
+        memory_overhead_learn(&t->overhead, resident, vm->currentmem_kib, vm->unused_kib);
+    uint64_t overhead = memory_overhead_kib(&t->overhead, vm->overhead_kib);
+    t->actual_kib = fmin((double)memory_actual_kib(resident, overhead, vm->maxmem_kib), t->current_kib);
+    if (first)
+        t->progress_kib = t->current_kib, t->progress_at = now;
+    if (elapsed_s > 0)
+        t->resident_rate_kib_s =
+            smoothed(t->resident_rate_kib_s, (t->actual_kib - actual_before_kib) / elapsed_s, elapsed_s,
+                     MEMORY_RESIDENT_RATE_TAU_S);
+    follow_balloon(t, vm, now);
+    if (fresh)
+        take_statistics(t, vm, cache_keep_permille, at, now);
+    else if (t->known)
+        feel_distress(t, vm, 0, now);
+}
+
+double memory_track_used_kib(const struct memory_track *t)
+{
+    if (!t->known)
+        return t->current_kib;
+    // Pages touched since the statistics are in use: the resident set is read more often than the guest is asked.
+    double touched = fmax(0, t->actual_kib - t->actual_then_kib);
+    return fmin(t->used_kib + touched, t->current_kib);
+}
+
+double memory_track_growth_kib_s(const struct memory_track *t)
+{
+    double rate = fmax(t->used_rate_kib_s, t->resident_rate_kib_s);
+    return rate > MEMORY_GROWTH_KIB_S ? rate : 0;
+}
+
+void memory_track_command(struct memory_track *t, double target_kib, struct mono now)
+{
+    if (target_kib < t->current_kib)
+        t->lowered_at = now;
+    t->commanded_kib = target_kib;
+    t->commanded = true;
+    t->retry_at = mono_after_ms(now, MEMORY_STUCK_MS);
+    t->arrived = false;
+    t->progress_at = now;
+    t->progress_kib = t->current_kib;
+}
