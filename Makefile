@@ -69,7 +69,7 @@ tsan: ## the threaded parts with the thread sanitizer
 	@ninja -C build-tsan && meson test -C build-tsan --suite unit --no-rebuild --print-errorlogs
 
 fuzz: ## build the fuzzers and run each for FUZZ_SECONDS (60)
-	@sh fuzz/run.sh
+	@$(PYTHON) fuzz/run.py --seconds $${FUZZ_SECONDS:-60}
 
 clean: ## remove everything that was built
 	@rm -rf build build-*

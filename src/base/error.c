@@ -10,22 +10,21 @@ static void set_text(struct error *err, const char *format, va_list args)
         err->text[0] = '\0';
 }
 
-int error_set(struct error *err, enum error_kind kind, const char *format, ...)
+void error_fill(struct error *err, enum error_kind kind, const char *format, ...)
 {
     if (!err)
-        return -1;
+        return;
     va_list args;
     va_start(args, format);
     set_text(err, format, args);
     va_end(args);
     err->kind = kind;
-    return -1;
 }
 
-int error_context(struct error *err, const char *format, ...)
+void error_fill_context(struct error *err, const char *format, ...)
 {
     if (!err || err->kind == ERROR_NONE)
-        return -1;
+        return;
     struct error inner = *err;
     va_list args;
     va_start(args, format);
@@ -33,13 +32,12 @@ int error_context(struct error *err, const char *format, ...)
     va_end(args);
     size_t used = strlen(err->text);
     snprintf(err->text + used, sizeof err->text - used, ": %s", inner.text);
-    return -1;
 }
 
-int error_errno(struct error *err, int errnum, const char *format, ...)
+void error_fill_errno(struct error *err, int errnum, const char *format, ...)
 {
     if (!err)
-        return -1;
+        return;
     va_list args;
     va_start(args, format);
     set_text(err, format, args);
@@ -47,7 +45,6 @@ int error_errno(struct error *err, int errnum, const char *format, ...)
     size_t used = strlen(err->text);
     snprintf(err->text + used, sizeof err->text - used, ": %s", strerror(errnum));
     err->kind = ERROR_FAILED;
-    return -1;
 }
 
 void error_clear(struct error *err)

@@ -29,16 +29,34 @@ struct error {
     char text[ERROR_TEXT_SIZE]; // always terminated; cut at the end when longer
 };
 
-// Fills err (may be NULL) with a kind and a formatted text. Returns -1, so that
+// Fills err (may be NULL) with a kind and a formatted text. Gives -1, so that
 // `return error_set(err, ...)` reads naturally.
-int error_set(struct error *err, enum error_kind kind, const char *format, ...)
+#define error_set(...)                                                                                       \
+    ({                                                                                                       \
+        error_fill(__VA_ARGS__);                                                                             \
+        -1;                                                                                                  \
+    })
+
+// Puts "FORMATTED: " in front of what err says; does nothing when err is NULL or empty. Gives -1.
+#define error_context(...)                                                                                   \
+    ({                                                                                                       \
+        error_fill_context(__VA_ARGS__);                                                                     \
+        -1;                                                                                                  \
+    })
+
+// Fills err from errno as "FORMATTED: strerror". Gives -1.
+#define error_errno(...)                                                                                     \
+    ({                                                                                                       \
+        error_fill_errno(__VA_ARGS__);                                                                       \
+        -1;                                                                                                  \
+    })
+
+// The functions behind the macros, which are macros so that compilers and analysers see the -1.
+void error_fill(struct error *err, enum error_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-// Puts "FORMATTED: " in front of what err says; does nothing when err is NULL or empty. Returns -1.
-int error_context(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-// Fills err from errno as "FORMATTED: strerror". Returns -1.
-int error_errno(struct error *err, int errnum, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void error_fill_context(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void error_fill_errno(struct error *err, int errnum, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 // Empties err so that it can be used again.
 void error_clear(struct error *err);

@@ -68,7 +68,7 @@ static int set_value(const struct option_row *row, void *values, const char *tex
 {
     void *value = value_at(row, values);
     struct option_list *list = value;
-    double number;
+    double number = 0;
     switch (row->type) {
     case OPTION_TYPE_FLAG:
         *(bool *)value = true;

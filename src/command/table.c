@@ -80,6 +80,7 @@ void table_cell(struct table *t, enum style style, const char *format, ...)
     for (char *c = text; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = '?';
+    check(t->columns.n ? 0 : -1);
     struct column *column = &t->columns.at[t->cells.n % t->columns.n];
     int width = width_of(text);
     if (width > column->width)
@@ -101,6 +102,8 @@ static void print_cell(const struct table *t, FILE *out, size_t column, const ch
 
 void table_print(struct table *t, FILE *out)
 {
+    if (t->columns.n == 0)
+        return;
     for (size_t i = 0; i < t->columns.n; i++)
         print_cell(t, out, i, t->columns.at[i].title, STYLE_BOLD);
     for (size_t i = 0; i < t->cells.n; i++)
