@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/manual.h"
 #include "command/verbs.h"
 
 static void print_usage(FILE *out)
@@ -95,6 +96,10 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("ballast %s\n", BALLAST_VERSION);
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--print-manual") == 0) { // for the build, which makes ballast(1) from it
+        manual_print(stdout);
         return EXIT_DONE;
     }
     const struct verb *verb = find_verb(argv[1]);

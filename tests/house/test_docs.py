@@ -1,0 +1,95 @@
+"""The documents: links lead somewhere, manual pages are clean, examples run."""
+import os
+import re
+import subprocess
+import tempfile
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, os.environ.get("BALLAST_BUILD", "build"))
+
+
+def documents():
+    out = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return out.split()
+
+
+def read(path):
+    return open(os.path.join(ROOT, path), encoding="utf-8").read()
+
+
+@pytest.mark.parametrize("path", documents())
+def test_links_lead_somewhere(path):
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", read(path)):
+        if target.startswith(("http:", "https:", "#")):
+            continue
+        file, _, anchor = target.partition("#")
+        full = os.path.join(ROOT, os.path.dirname(path), file)
+        if not os.path.exists(full):
+            broken.append(target)
+        elif anchor:
+            titles = {re.sub(r"[^\w\- ]", "", t).strip().lower().replace(" ", "-")
+                      for t in re.findall(r"^#+ (.*)$", open(full, encoding="utf-8").read(), re.M)}
+            if anchor not in titles:
+                broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", ["ballast.1", "ballastd.8", "ballast.conf.5"])
+def test_manual_pages_format_without_warnings(page):
+    path = os.path.join(BUILD, "docs", page)
+    done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", path], capture_output=True, text=True,
+                          env={**os.environ, "MANPAGER": "cat", "LC_ALL": "C.UTF-8"}, check=False)
+    assert done.returncode == 0 and done.stderr == "" and len(done.stdout) > 1000
+
+
+def examples():
+    """Every line `$ command` of a console block, with the block's file and its number."""
+    for path in documents():
+        for n, block in enumerate(re.findall(r"^```console\n(.*?)^```", read(path), re.M | re.S)):
+            yield pytest.param(block, id="%s-%d" % (path, n))
+
+
+@pytest.mark.parametrize("block", list(examples()))
+def test_examples_run(block):
+    """The commands of a block, one after the other in an empty folder; shown lines without figures appear."""
+    env = {**os.environ, "PATH": ":".join([os.path.join(BUILD, "src", "command"),
+                                           os.path.join(BUILD, "src", "agent"), os.environ["PATH"]])}
+    lines = block.splitlines()
+    with tempfile.TemporaryDirectory() as folder:
+        i = 0
+        while i < len(lines):
+            assert lines[i].startswith("$ "), "a block begins with a command: " + lines[i]
+            command = lines[i][2:]
+            shown = []
+            i += 1
+            while i < len(lines) and not lines[i].startswith("$ "):
+                shown.append(lines[i])
+                i += 1
+            done = subprocess.run(["sh", "-c", command], cwd=folder, env=env, capture_output=True, text=True,
+                                  stdin=subprocess.DEVNULL, check=False)
+            assert done.returncode == 0, command + "\n" + done.stderr
+            missing = [s for s in shown if s.strip() not in ("", "...") and not re.search(r"\d", s)
+                       and s not in done.stdout]
+            assert missing == [], command + "\n" + done.stdout
+
+
+def test_every_verb_is_in_the_manual():
+    shown = subprocess.run([os.path.join(BUILD, "src", "command", "ballast"), "--help"], check=True,
+                           capture_output=True, text=True).stdout
+    verbs = re.findall(r"^  (\w+) +\w", shown, re.M)
+    manual = open(os.path.join(BUILD, "docs", "ballast.1"), encoding="utf-8").read()
+    assert len(verbs) > 5 and [v for v in verbs if "ballast " + v not in manual.replace("\\", "")] == []
+
+
+def test_no_setup_beyond_the_two_commands():
+    """README names ./demo and ./check, both exist, are executable and thin."""
+    text = read("README.md")
+    for name in ("demo", "check"):
+        assert "./" + name in text
+        path = os.path.join(ROOT, name)
+        assert os.access(path, os.X_OK)
+        code = [s for s in read(name).splitlines() if s and not s.startswith("#")]
+        assert len(code) <= 5
