@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "decide/plan_cost.h"
+#include "decide/plan_improve.h"
 #include "decide/plan_order.h"
 #include "decide/plan_reason.h"
 #include "decide/plan_search.h"
@@ -33,10 +34,57 @@ static struct plan_steps new_steps(const struct plan_state *state)
     return (struct plan_steps){0, capacity, arena_new_array(state->arena, struct plan_step, capacity)};
 }
 
+// Work of the deeper search. Mean absolute deviation has plateaus, on which single moves gain nothing: it gets more.
+// In a large cluster single moves do nearly as well and the work per move would be out of proportion.
+#define IMPROVE_MAD 4000000
+#define IMPROVE_LOSS 60000
+#define IMPROVE_HOSTS 64
+#define IMPROVE_VMS 1000
+
+static uint64_t improve_work(const struct plan_state *state)
+{
+    if (state->n_hosts > IMPROVE_HOSTS || state->n_vms > IMPROVE_VMS || state->settings.goal == PLAN_PACK)
+        return 0;
+    if (state->settings.goal == PLAN_BALANCE)
+        return state->settings.measure == PLAN_MEASURE_MAD ? IMPROVE_MAD : 0; // sd is smooth
+    return IMPROVE_LOSS;
+}
+
+static void home(struct plan_state *state, const struct plan_steps *steps)
+{
+    for (uint32_t i = steps->n; i-- > 0;)
+        plan_state_move(state, steps->at[i].vm, steps->at[i].from);
+}
+
+// Looks for a better set of moves than the steps and takes it when it can be carried out.
+static void improve(struct plan_state *state, struct plan_search *search, struct plan_steps *steps)
+{
+    uint64_t work = improve_work(state);
+    bool needed = steps->n > 0;
+    for (uint32_t h = 0; h < state->n_hosts && !needed; h++)
+        needed = state->host[h].empties ? state->host[h].head != NONE
+                                        : state->host[h].loss > state->host[h].own_loss + PLAN_ROUNDING;
+    if (!work || !needed || !plan_improve(state, search, steps->capacity, work))
+        return;
+    struct plan_target *target;
+    uint32_t n = plan_displaced(state, &target);
+    plan_assign(state, 0, NULL);
+    struct plan_steps better = {0, steps->capacity,
+                                arena_new_array(state->arena, struct plan_step, steps->capacity)};
+    if (plan_order(state, n, target, &better) == 0) {
+        *steps = better;
+        return;
+    }
+    home(state, &better);
+    for (uint32_t i = 0; i < steps->n; i++)
+        plan_state_move(state, steps->at[i].vm, steps->at[i].to);
+}
+
 // Puts everyone home and makes the steps again, writing what each does.
 static void tell_moves(struct plan_state *state, const struct plan_steps *steps, struct arena *arena,
                        struct plan *ret)
 {
+    state->track_loss = true;
     uint32_t *last = arena_new_array(state->arena, uint32_t, state->n_vms);
     for (uint32_t i = steps->n; i-- > 0;) {
         plan_state_move(state, steps->at[i].vm, steps->at[i].from);
@@ -122,6 +170,7 @@ void plan_make(const struct snapshot *snapshot, const struct plan_settings *sett
     struct plan_steps steps = new_steps(state);
     struct plan_search *search = plan_search_new(state);
     plan_search_run(search, &steps);
+    improve(state, search, &steps);
     tell_moves(state, &steps, arena, &plan);
     tell_stuck(state, steps.n == steps.capacity, arena, &plan);
     tell_scores(state, snapshot, arena, &plan);

@@ -128,7 +128,7 @@ static void sum_host(struct plan_state *state, uint32_t h)
         state->cpu_sum += host->cpu_load;
         state->mem_sum += host->mem_load;
     }
-    host->loss = host->counts ? plan_host_loss(state, h, NONE, NONE) : 0;
+    host->loss = host->counts && state->track_loss ? plan_host_loss(state, h, NONE, NONE) : 0;
     host->version++;
 }
 
@@ -175,6 +175,40 @@ void plan_state_move(struct plan_state *state, uint32_t v, uint32_t to)
     rules_moved(state->rules, v, from);
     sum_host(state, from);
     sum_host(state, to);
+}
+
+static void add_lightly(struct plan_state *state, uint32_t h, const struct plan_vm *vm, double sign)
+{
+    struct plan_host *host = &state->host[h];
+    host->cpu += sign * vm->cpu;
+    host->mem_used += sign * vm->mem_used;
+    host->mem_bound += sign * vm->mem_bound;
+    host->mem_max += sign * vm->mem_max;
+    double cpu = host->cpu / host->cpu_cap, mem = host->mem_used / host->mem_phys;
+    if (host->up) {
+        state->cpu_sum += cpu - host->cpu_load;
+        state->mem_sum += mem - host->mem_load;
+    }
+    host->cpu_load = cpu;
+    host->mem_load = mem;
+}
+
+void plan_state_move_lightly(struct plan_state *state, uint32_t v, uint32_t to)
+{
+    struct plan_vm *vm = &state->vm[v];
+    uint32_t from = vm->host;
+    state->n_displaced += (from == vm->home) - (to == vm->home);
+    vm->host = state->where[v] = to;
+    if (vm->ruled)
+        rules_moved(state->rules, v, from);
+    add_lightly(state, from, vm, -1);
+    add_lightly(state, to, vm, 1);
+}
+
+void plan_state_settle(struct plan_state *state)
+{
+    for (uint32_t h = 0; h < state->n_hosts; h++)
+        sum_host(state, h);
 }
 
 // Takes VM v's figures from the snapshot.
@@ -324,6 +358,7 @@ struct plan_state *plan_state_new(const struct snapshot *snapshot, const struct 
         state->host[vm->host].head = v;
         state->uncertain = state->uncertain || vm->cpu_var > 0 || vm->mem_var > 0;
     }
+    state->track_loss = settings->goal != PLAN_BALANCE;
     for (uint32_t h = 0; h < s->hosts.n; h++) {
         sum_host(state, h);
         state->host[h].start_bound = state->host[h].mem_bound;

@@ -86,6 +86,7 @@ struct plan_state {
     double *grant, *satisfaction;
     void *scratch;
     uint32_t scratch_vms;
+    bool track_loss;      // keep host.loss: what a search for balance alone does not need
     uint32_t n_displaced; // VMs not at home
     // what the source gains when memo_vm leaves, as long as its version is memo_version
     uint32_t memo_vm, memo_version;
@@ -100,6 +101,11 @@ struct plan_state *plan_state_new(const struct snapshot *snapshot, const struct 
 
 // Moves v to host `to`. O(VMs of both hosts).
 void plan_state_move(struct plan_state *state, uint32_t v, uint32_t to);
+
+// The same in O(1) where losses are not needed: lists and losses are not kept up to date and sums only but for rounding,
+// until every VM so moved is back and plan_state_settle is called.
+void plan_state_move_lightly(struct plan_state *state, uint32_t v, uint32_t to);
+void plan_state_settle(struct plan_state *state);
 
 // Takes over changed figures of VM v from the canonical snapshot; the host's sums are renewed.
 void plan_state_refresh(struct plan_state *state, uint32_t v);

@@ -1,0 +1,348 @@
+// Simulated annealing over sets of displaced VMs, then descent.
+//
+// One-after-the-other choice is near the best in a large cluster, where there are many VMs of every size; with ten
+// moves among twenty hosts it can end at twice the optimum. The set of moves is therefore annealed (Kirkpatrick et al.,
+// 1983): a VM is sent elsewhere, or home and another instead of it, or two trade places; a change for the worse
+// is taken with probability exp(gain / temperature). The temperature falls geometrically by a factor of 200 from
+// about what a good move gains, so that at first whole groups of moves are undone. At the end each displaced VM is taken back in turn and
+// replaced by the best move there is, until none is better. The random numbers are seeded with a constant: the
+// same cluster gives the same plan.
+#include "decide/plan_improve.h"
+
+#include <math.h>
+
+#include "base/random.h"
+
+#define NONE SNAPSHOT_NONE
+#define SEED 0x62616c6c617374u
+#define HOTTEST 0.6
+#define COLDEST 0.003
+#define ROUNDS 5 // annealings, each from the best so far
+
+struct improve {
+    struct plan_state *state;
+    struct random random;
+    uint32_t most;
+    bool light; // balance needs sums alone
+    uint32_t *movable, n_movable;
+    uint32_t *displaced, n_displaced; // VMs away from home
+    uint32_t *place;                  // of each VM in displaced, NONE
+    uint32_t *up, n_up;
+    int must; // gained since the start
+    double value;
+    int best_must;
+    double best_value;
+    struct plan_target *best;
+    uint32_t n_best;
+};
+
+uint32_t plan_displaced(const struct plan_state *state, struct plan_target **ret)
+{
+    struct plan_target *target = arena_new_array(state->arena, struct plan_target, state->n_displaced);
+    uint32_t n = 0;
+    for (uint32_t v = 0; v < state->n_vms; v++)
+        if (state->vm[v].host != state->vm[v].home)
+            target[n++] = (struct plan_target){v, state->vm[v].host};
+    *ret = target;
+    return n;
+}
+
+void plan_assign(struct plan_state *state, uint32_t n, const struct plan_target *target)
+{
+    for (uint32_t v = 0; v < state->n_vms && state->n_displaced; v++)
+        plan_state_move(state, v, state->vm[v].home);
+    for (uint32_t i = 0; i < n; i++)
+        plan_state_move(state, target[i].vm, target[i].to);
+}
+
+static bool may_go(const struct plan_state *state, uint32_t v, uint32_t to)
+{
+    return to == state->vm[v].home ? plan_fits_home(state, v) : plan_fits(state, v, to);
+}
+
+static void apply(struct improve *m, uint32_t v, uint32_t to, struct plan_gain gain)
+{
+    if (m->light)
+        plan_state_move_lightly(m->state, v, to);
+    else
+        plan_state_move(m->state, v, to);
+    m->must += gain.must;
+    m->value += gain.value;
+    bool away = to != m->state->vm[v].home;
+    if (away && m->place[v] == NONE) {
+        m->place[v] = m->n_displaced;
+        m->displaced[m->n_displaced++] = v;
+    } else if (!away && m->place[v] != NONE) {
+        uint32_t last = m->displaced[--m->n_displaced];
+        m->displaced[m->place[v]] = last;
+        m->place[last] = m->place[v];
+        m->place[v] = NONE;
+    }
+}
+
+static void keep_best(struct improve *m)
+{
+    m->best_must = m->must;
+    m->best_value = m->value;
+    m->n_best = m->n_displaced;
+    for (uint32_t i = 0; i < m->n_displaced; i++)
+        m->best[i] = (struct plan_target){m->displaced[i], m->state->vm[m->displaced[i]].host};
+}
+
+static bool is_best(const struct improve *m)
+{
+    if (m->must != m->best_must)
+        return m->must > m->best_must;
+    return m->value > m->best_value + PLAN_ROUNDING * (1 + fabs(m->best_value));
+}
+
+static void return_to_best(struct improve *m)
+{
+    while (m->n_displaced) {
+        uint32_t v = m->displaced[0];
+        apply(m, v, m->state->vm[v].home, (struct plan_gain){0});
+    }
+    for (uint32_t i = 0; i < m->n_best; i++)
+        apply(m, m->best[i].vm, m->best[i].to, (struct plan_gain){0});
+    m->must = m->best_must;
+    m->value = m->best_value;
+}
+
+// One move of a proposal; notes it for taking back.
+struct made {
+    uint32_t vm, from;
+    struct plan_gain gain;
+};
+
+static bool try_move(struct improve *m, uint32_t v, uint32_t to, struct made *made, uint32_t *n_made)
+{
+    struct plan_state *state = m->state;
+    if (to == state->vm[v].host || !may_go(state, v, to))
+        return false;
+    struct plan_gain gain = plan_gain_of(state, v, to);
+    made[(*n_made)++] = (struct made){v, state->vm[v].host, gain};
+    apply(m, v, to, gain);
+    return true;
+}
+
+static void take_back(struct improve *m, const struct made *made, uint32_t n_made)
+{
+    while (n_made-- > 0) {
+        struct plan_gain back = {-made[n_made].gain.must, -made[n_made].gain.value, 0};
+        apply(m, made[n_made].vm, made[n_made].from, back);
+    }
+}
+
+static uint32_t draw(struct improve *m, uint32_t n)
+{
+    return (uint32_t)random_below(&m->random, n);
+}
+
+static double load_of(const struct improve *m, uint32_t h)
+{
+    const struct plan_host *host = &m->state->host[h];
+    return host->cpu_load > host->mem_load ? host->cpu_load : host->mem_load;
+}
+
+// Of two hosts drawn the emptier: most moves to a full one are for the worse.
+static uint32_t draw_destination(struct improve *m)
+{
+    uint32_t a = m->up[draw(m, m->n_up)], b = m->up[draw(m, m->n_up)];
+    return load_of(m, a) <= load_of(m, b) ? a : b;
+}
+
+// Of two VMs drawn the one on the fuller host.
+static uint32_t draw_vm(struct improve *m)
+{
+    uint32_t v = m->movable[draw(m, m->n_movable)], u = m->movable[draw(m, m->n_movable)];
+    return load_of(m, m->state->vm[v].host) >= load_of(m, m->state->vm[u].host) ? v : u;
+}
+
+// A VM away from home goes elsewhere, or one at home goes away, if need be instead of another.
+static bool propose_move(struct improve *m, struct made *made, uint32_t *n_made)
+{
+    uint32_t v;
+    if (m->n_displaced && draw(m, 4) == 0) {
+        v = m->displaced[draw(m, m->n_displaced)];
+    } else {
+        v = draw_vm(m);
+        if (m->place[v] == NONE && m->n_displaced && (m->n_displaced >= m->most || draw(m, 4) == 0)) {
+            uint32_t u = m->displaced[draw(m, m->n_displaced)];
+            if (!try_move(m, u, m->state->vm[u].home, made, n_made))
+                return false;
+        }
+    }
+    uint32_t to = m->place[v] != NONE && draw(m, 4) == 0 ? m->state->vm[v].home : draw_destination(m);
+    return try_move(m, v, to, made, n_made);
+}
+
+// Two VMs trade places; one of them may stand in the other's way, so a third host is no part of it.
+static bool propose_trade(struct improve *m, struct made *made, uint32_t *n_made)
+{
+    struct plan_state *state = m->state;
+    uint32_t v = m->n_displaced && draw(m, 2) ? m->displaced[draw(m, m->n_displaced)]
+                                              : m->movable[draw(m, m->n_movable)];
+    uint32_t u = m->movable[draw(m, m->n_movable)];
+    uint32_t a = state->vm[v].host, b = state->vm[u].host;
+    if (a == b || !state->host[a].up || !state->host[b].up)
+        return false;
+    // out of the way first, so that the memory bounds are those of the end
+    if (!try_move(m, v, b, made, n_made))
+        return try_move(m, u, a, made, n_made) && try_move(m, v, b, made, n_made);
+    return try_move(m, u, a, made, n_made);
+}
+
+static void anneal(struct improve *m, double hot, double cold, uint64_t work)
+{
+    uint64_t start = m->state->evaluations, proposals = 0;
+    double temperature = hot;
+    while (m->state->evaluations - start < work && proposals < 4 * work) {
+        if (proposals++ % 64 == 0) {
+            if (plan_is_over(m->state))
+                break;
+            double done = fmax((double)(m->state->evaluations - start), (double)proposals / 4) / (double)work;
+            temperature = hot * pow(cold / hot, fmin(done, 1));
+        }
+        struct made made[4];
+        uint32_t n_made = 0;
+        int must = m->must;
+        double value = m->value;
+        bool whole = draw(m, 4) ? propose_move(m, made, &n_made) : propose_trade(m, made, &n_made);
+        bool good = whole && m->n_displaced <= m->most && m->must >= must;
+        if (good && m->must == must && m->value < value)
+            good = random_unit(&m->random) < exp((m->value - value) / temperature);
+        if (!good) {
+            take_back(m, made, n_made);
+            m->must = must;
+            m->value = value; // to the last bit
+        } else if (is_best(m)) {
+            keep_best(m);
+        }
+    }
+}
+
+// The best single move of all, better than `least`; false when there is none.
+static bool best_move(struct improve *m, struct plan_gain least, uint32_t *ret_vm, uint32_t *ret_to,
+                      struct plan_gain *ret_gain)
+{
+    struct plan_state *state = m->state;
+    bool found = false;
+    for (uint32_t i = 0; i < m->n_movable; i++) {
+        uint32_t v = m->movable[i];
+        if (m->n_displaced >= m->most && m->place[v] == NONE)
+            continue;
+        for (uint32_t k = 0; k < m->n_up; k++) {
+            if (m->up[k] == state->vm[v].host || !may_go(state, v, m->up[k]))
+                continue;
+            struct plan_gain gain = plan_gain_of(state, v, m->up[k]);
+            if (gain.must < least.must || (gain.must == least.must && gain.value <= least.value))
+                continue;
+            least = gain;
+            *ret_vm = v;
+            *ret_to = m->up[k];
+            *ret_gain = gain;
+            found = true;
+        }
+    }
+    return found;
+}
+
+// Takes each displaced VM back and makes the best move there is instead, until that changes nothing.
+static void descend(struct improve *m, uint64_t work)
+{
+    uint64_t start = m->state->evaluations;
+    bool better = true;
+    while (better) {
+        better = false;
+        for (uint32_t i = 0; i < m->n_displaced; i++) {
+            if (m->state->evaluations - start > work || plan_is_over(m->state))
+                return;
+            struct made made[1];
+            uint32_t n_made = 0, v, to;
+            if (!try_move(m, m->displaced[i], m->state->vm[m->displaced[i]].home, made, &n_made))
+                continue;
+            struct plan_gain lost = {-made[0].gain.must, -made[0].gain.value, 0}, gain;
+            lost.value += PLAN_ROUNDING * (1 + fabs(m->value));
+            if (lost.must == 0 && lost.value < 0)
+                lost.value = 0; // home is best
+            if (best_move(m, lost, &v, &to, &gain)) {
+                apply(m, v, to, gain);
+                better = true;
+            } else if (made[0].gain.must > 0 || (made[0].gain.must == 0 && made[0].gain.value > 0)) {
+                better = true;
+            } else {
+                take_back(m, made, n_made);
+            }
+        }
+    }
+}
+
+static struct improve *new_improve(struct plan_state *state, uint32_t most)
+{
+    struct arena *arena = state->arena;
+    struct improve *m = arena_new_object(arena, struct improve);
+    m->state = state;
+    m->random = random_seed(SEED);
+    m->most = most;
+    m->movable = arena_new_array(arena, uint32_t, state->n_vms);
+    m->displaced = arena_new_array(arena, uint32_t, state->n_vms);
+    m->place = arena_new_array(arena, uint32_t, state->n_vms);
+    m->best = arena_new_array(arena, struct plan_target, state->n_vms);
+    m->up = arena_new_array(arena, uint32_t, state->n_hosts);
+    for (uint32_t v = 0; v < state->n_vms; v++) {
+        m->place[v] = NONE;
+        if (!state->vm[v].fixed)
+            m->movable[m->n_movable++] = v;
+        if (state->vm[v].host != state->vm[v].home) {
+            m->place[v] = m->n_displaced;
+            m->displaced[m->n_displaced++] = v;
+        }
+    }
+    for (uint32_t h = 0; h < state->n_hosts; h++)
+        if (state->host[h].up)
+            m->up[m->n_up++] = h;
+    return m;
+}
+
+// After light moves: back to where the lists are, then properly to the best.
+static void settle(struct improve *m, uint32_t n_start, const struct plan_target *start)
+{
+    struct plan_state *state = m->state;
+    if (!m->light)
+        return;
+    while (m->n_displaced) {
+        uint32_t v = m->displaced[0];
+        apply(m, v, state->vm[v].home, (struct plan_gain){0});
+    }
+    for (uint32_t i = 0; i < n_start; i++)
+        plan_state_move_lightly(state, start[i].vm, start[i].to);
+    plan_state_settle(state);
+    plan_assign(state, m->n_best, m->best);
+}
+
+bool plan_improve(struct plan_state *state, struct plan_search *search, uint32_t most_displaced,
+                  uint64_t work)
+{
+    struct improve *m = new_improve(state, most_displaced);
+    if (m->n_up < 2 || m->n_movable == 0 || most_displaced == 0 || work == 0)
+        return false;
+    keep_best(m);
+    m->light = state->settings.goal == PLAN_BALANCE;
+    struct plan_target *start;
+    uint32_t n_start = plan_displaced(state, &start);
+    // What a move gained on average: the scale of the temperatures.
+    double scale = state->settings.goal == PLAN_BALANCE ? 0.2 : state->settings.horizon_s * 0.2;
+    for (int round = 0; round < ROUNDS && !plan_is_over(state); round++) {
+        anneal(m, HOTTEST * scale, COLDEST * scale, work / ROUNDS);
+        return_to_best(m);
+        descend(m, work / ROUNDS);
+        if (is_best(m))
+            keep_best(m);
+        else
+            return_to_best(m);
+    }
+    settle(m, n_start, start);
+    for (uint32_t h = 0; h < state->n_hosts; h++)
+        plan_search_touch(search, h);
+    return m->best_must > 0 || m->best_value > 0;
+}
