@@ -12,7 +12,7 @@
 
 // Defines cleanup_FUNCTION for a destructor FUNCTION(TYPE *) that takes NULL.
 #define DEFINE_CLEANUP(type, function)                                                                       \
-    static inline void cleanup_##function(type *pointer)                                                     \
+    __attribute__((unused)) static inline void cleanup_##function(type *pointer)                             \
     {                                                                                                        \
         if (*pointer)                                                                                        \
             function(*pointer);                                                                              \

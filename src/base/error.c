@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set_text(struct error *err, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void set_text(struct error *err, const char *format,
+                                                           va_list args)
 {
     int length = vsnprintf(err->text, sizeof err->text, format, args);
     if (length < 0)

@@ -18,7 +18,7 @@
         size_t n;                                                                                            \
         size_t capacity;                                                                                     \
     };                                                                                                       \
-    static inline int name##_reserve(struct name *v, size_t want)                                            \
+    __attribute__((unused)) static inline int name##_reserve(struct name *v, size_t want)                    \
     {                                                                                                        \
         if (want <= v->capacity)                                                                             \
             return 0;                                                                                        \
@@ -34,18 +34,18 @@
         v->capacity = capacity;                                                                              \
         return 0;                                                                                            \
     }                                                                                                        \
-    static inline int name##_push(struct name *v, type value)                                                \
+    __attribute__((unused)) static inline int name##_push(struct name *v, type value)                        \
     {                                                                                                        \
         if (name##_reserve(v, v->n + 1) < 0)                                                                 \
             return -1;                                                                                       \
         v->at[v->n++] = value;                                                                               \
         return 0;                                                                                            \
     }                                                                                                        \
-    static inline void name##_clear(struct name *v)                                                          \
+    __attribute__((unused)) static inline void name##_clear(struct name *v)                                  \
     {                                                                                                        \
         v->n = 0;                                                                                            \
     }                                                                                                        \
-    static inline void name##_free(struct name *v)                                                           \
+    __attribute__((unused)) static inline void name##_free(struct name *v)                                   \
     {                                                                                                        \
         free(v->at);                                                                                         \
         v->at = NULL;                                                                                        \
