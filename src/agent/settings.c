@@ -43,33 +43,33 @@ static bool set_value(const struct setting *row, struct settings *s, const char 
     char *end;
     errno = 0;
     switch (row->type) {
-    case SETTING_INTEGER: {
+    case VALUE_INTEGER: {
         long long n = strtoll(value, &end, 10);
         if (end == value || *end || errno || (double)n < row->min || (double)n > row->max)
             return false;
         *(int64_t *)field = n;
         return true;
     }
-    case SETTING_DECIMAL: {
+    case VALUE_DECIMAL: {
         double x = strtod(value, &end);
         if (end == value || *end || !isfinite(x) || x < row->min || x > row->max)
             return false;
         *(double *)field = x;
         return true;
     }
-    case SETTING_SWITCH:
+    case VALUE_SWITCH:
         if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
             return false;
         *(bool *)field = value[0] == 'y';
         return true;
-    case SETTING_CHOICE:
+    case VALUE_CHOICE:
         for (size_t i = 0; row->choices[i]; i++)
             if (strcmp(value, row->choices[i]) == 0) {
                 *(int64_t *)field = (int64_t)i;
                 return true;
             }
         return false;
-    case SETTING_TEXT: {
+    case VALUE_TEXT: {
         size_t length = strlen(value);
         if ((double)length < row->min || (double)length > row->max)
             return false;
@@ -150,10 +150,9 @@ void settings_defaults(struct settings *ret_settings)
 // What rows by themselves cannot check.
 static void check_together(struct parser *p)
 {
-    const char *uri = p->settings.migrate_uri;
-    const char *mark = strstr(uri, "%s");
-    if (!mark || strchr(mark + 1, '%') || strchr(uri, '%') != mark)
-        report(p, "[migration] uri: must contain %s once, where the destination's name goes, and no other %");
+    const char *percent = strchr(p->settings.address, '%');
+    if (percent && (percent[1] != 's' || strchr(percent + 1, '%')))
+        report(p, "[migration] address: the only % may be one %s, where the host's name goes");
     if (p->settings.period_pressure_ms > p->settings.period_calm_ms)
         report(p, "[agent] period_pressure_ms: must not be above period_calm_ms");
     if (p->settings.claim_s < 2 * p->settings.period_pressure_ms / 1000)
@@ -198,17 +197,26 @@ int settings_read(const char *path, struct settings *ret_settings, settings_prob
     return settings_parse(path, data, size, ret_settings, problem, problem_context, err);
 }
 
+void settings_host_address(const struct settings *s, const char *host_name, char *ret_uri, size_t size)
+{
+    const char *mark = strstr(s->address, "%s");
+    if (!mark)
+        snprintf(ret_uri, size, "%s", s->address);
+    else
+        snprintf(ret_uri, size, "%.*s%s%s", (int)(mark - s->address), s->address, host_name, mark + 2);
+}
+
 static size_t field_size(const struct setting *row)
 {
     switch (row->type) {
-    case SETTING_INTEGER:
-    case SETTING_CHOICE:
+    case VALUE_INTEGER:
+    case VALUE_CHOICE:
         return sizeof(int64_t);
-    case SETTING_DECIMAL:
+    case VALUE_DECIMAL:
         return sizeof(double);
-    case SETTING_SWITCH:
+    case VALUE_SWITCH:
         return sizeof(bool);
-    case SETTING_TEXT:
+    case VALUE_TEXT:
         return SETTINGS_TEXT_SIZE;
     }
     return 0;
@@ -217,7 +225,7 @@ static size_t field_size(const struct setting *row)
 static bool same_value(const struct setting *row, const struct settings *a, const struct settings *b)
 {
     const char *x = (const char *)a + row->offset, *y = (const char *)b + row->offset;
-    return row->type == SETTING_TEXT ? strcmp(x, y) == 0 : memcmp(x, y, field_size(row)) == 0;
+    return row->type == VALUE_TEXT ? strcmp(x, y) == 0 : memcmp(x, y, field_size(row)) == 0;
 }
 
 size_t settings_reload(struct settings *current, const struct settings *next, settings_problem_fn *problem,

@@ -39,7 +39,6 @@ struct settings {
     int64_t period_pressure_ms;
     int64_t period_calm_ms;
     int64_t heartbeat_s;
-    int64_t report_change_permille;
     char libvirt_uri[SETTINGS_TEXT_SIZE];
     int64_t libvirt_deadline_ms;
 
@@ -49,14 +48,13 @@ struct settings {
     int64_t mem_reserved_mib;
     int64_t net_mib_s;
     double core_speed;
-    char meminfo[SETTINGS_TEXT_SIZE];
     char cgroup[SETTINGS_TEXT_SIZE];
 
     // [memory]
     bool memory_enabled;
     int64_t cache_keep_permille;
     int64_t floor_mib;
-    int64_t swap_floor_permille;
+    int64_t reserve_mib; // 0: by the host's size
 
     // [cpu]
     bool set_weights;
@@ -64,35 +62,32 @@ struct settings {
 
     // [migration]
     bool migration_enabled;
-    char migrate_uri[SETTINGS_TEXT_SIZE]; // %s: the destination's name
+    char address[SETTINGS_TEXT_SIZE];  // of this host's libvirt for others; %s: the host's name
+    char data_uri[SETTINGS_TEXT_SIZE]; // empty: libvirt chooses
     int64_t growth_permille;
-    int64_t max_out;
-    int64_t max_in;
-    int64_t max_cluster;
-    int64_t max_per_hour;
     int64_t claim_s;
     int64_t bandwidth_mib_s; // 0: not limited
     int64_t timeout_s;
 };
 
-enum setting_type {
-    SETTING_INTEGER,
-    SETTING_DECIMAL,
-    SETTING_SWITCH, // yes or no
-    SETTING_CHOICE, // one of a list; the field holds its index
-    SETTING_TEXT,
+enum value_type {
+    VALUE_INTEGER,
+    VALUE_DECIMAL,
+    VALUE_SWITCH, // yes or no
+    VALUE_CHOICE, // one of a list; the field holds its index
+    VALUE_TEXT,
 };
 
 struct setting {
     const char *section;
     const char *name;
-    enum setting_type type;
+    enum value_type type;
     size_t offset; // of the field in struct settings
     double min;    // least and largest number; for a text the least and largest length
     double max;
     const char *unit;           // "" when it has none
     const char *initial;        // default, as it would be written in the file
-    const char *const *choices; // of SETTING_CHOICE, ended by NULL
+    const char *const *choices; // of VALUE_CHOICE, ended by NULL
     bool reloadable;            // taken over by SIGHUP; otherwise a restart is needed
     const char *help;           // whole sentences, without line breaks
 };
@@ -119,6 +114,10 @@ int settings_parse(const char *path, const char *data, size_t size, struct setti
 // and tells each to problem.
 size_t settings_reload(struct settings *current, const struct settings *next, settings_problem_fn *problem,
                        void *problem_context);
+
+// This host's libvirt as others reach it: the address with its %s replaced. Cut when it does not fit.
+void settings_host_address(const struct settings *settings, const char *host_name, char *ret_uri,
+                           size_t size);
 
 // What may be written for a setting: "a whole number from 1 to 600 s", "yes or no".
 void setting_describe_allowed(const struct setting *row, char *ret_text, size_t size);

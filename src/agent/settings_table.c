@@ -1,41 +1,42 @@
 #include <string.h>
 
 #include "agent/settings.h"
+#include "store/store.h"
 
 static const char *const mode_choices[] = {"observe", "recommend", "auto", NULL};
 static const char *const log_choices[] = {"error", "warning", "notice", "info", "debug", NULL};
 
 #define INTEGER(section, name, field, min, max, unit, initial, reloadable, help)                             \
     {                                                                                                        \
-        section, name, SETTING_INTEGER, offsetof(struct settings, field), min, max, unit, initial, NULL,     \
+        section, name, VALUE_INTEGER, offsetof(struct settings, field), min, max, unit, initial, NULL,       \
             reloadable, help                                                                                 \
     }
 #define DECIMAL(section, name, field, min, max, unit, initial, reloadable, help)                             \
     {                                                                                                        \
-        section, name, SETTING_DECIMAL, offsetof(struct settings, field), min, max, unit, initial, NULL,     \
+        section, name, VALUE_DECIMAL, offsetof(struct settings, field), min, max, unit, initial, NULL,       \
             reloadable, help                                                                                 \
     }
 #define SWITCH(section, name, field, initial, reloadable, help)                                              \
     {                                                                                                        \
-        section, name, SETTING_SWITCH, offsetof(struct settings, field), 0, 1, "", initial, NULL,            \
-            reloadable, help                                                                                 \
+        section, name, VALUE_SWITCH, offsetof(struct settings, field), 0, 1, "", initial, NULL, reloadable,  \
+            help                                                                                             \
     }
 #define CHOICE(section, name, field, choices, initial, reloadable, help)                                     \
     {                                                                                                        \
-        section, name, SETTING_CHOICE, offsetof(struct settings, field), 0, 0, "", initial, choices,         \
+        section, name, VALUE_CHOICE, offsetof(struct settings, field), 0, 0, "", initial, choices,           \
             reloadable, help                                                                                 \
     }
 #define TEXT(section, name, field, min_length, initial, reloadable, help)                                    \
     {                                                                                                        \
-        section, name, SETTING_TEXT, offsetof(struct settings, field), min_length, SETTINGS_TEXT_SIZE - 1,   \
-            "", initial, NULL, reloadable, help                                                              \
+        section, name, VALUE_TEXT, offsetof(struct settings, field), min_length, SETTINGS_TEXT_SIZE - 1, "", \
+            initial, NULL, reloadable, help                                                                  \
     }
 
 static const struct setting table[] = {
     TEXT("agent", "host_name", host_name, 0, "", false,
          "Name of this host in the cluster. Other hosts reach its libvirt under this name. Empty: the "
          "machine's host name."),
-    TEXT("agent", "store", store, 1, "/var/lib/ballast/store.sqlite", false,
+    TEXT("agent", "store", store, 1, STORE_DEFAULT_PATH, false,
          "The cluster's store. Agents of one machine share a SQLite file by giving the same path."),
     CHOICE("agent", "mode", mode, mode_choices, "observe", true,
            "observe says what it would do and does nothing. recommend leaves migrations in the store until "
@@ -49,9 +50,6 @@ static const struct setting table[] = {
     INTEGER("agent", "heartbeat_s", heartbeat_s, 1, 600, "s", "10", true,
             "The host's row in the store is renewed at least this often. Others take a host that was silent "
             "for three of these times for unknown and send nothing there."),
-    INTEGER("agent", "report_change_permille", report_change_permille, 0, 1000, "permille", "50", true,
-            "A VM's figures are written to the store when one of them changed by more than this part of the "
-            "VM's size, or when the host's sum drifted by more than this part of the host."),
     TEXT("agent", "libvirt_uri", libvirt_uri, 1, "qemu:///system", false,
          "Connection to this host's libvirt."),
     INTEGER("agent", "libvirt_deadline_ms", libvirt_deadline_ms, 500, 60000, "ms", "5000", false,
@@ -66,8 +64,6 @@ static const struct setting table[] = {
             "Bandwidth usable for migrations."),
     DECIMAL("host", "core_speed", core_speed, 0.01, 100, "", "1.0", true,
             "Speed of a core relative to the cluster's usual one."),
-    TEXT("host", "meminfo", meminfo, 1, "/proc/meminfo", false,
-         "File that tells the host's memory in the format of /proc/meminfo."),
     TEXT("host", "cgroup", cgroup, 0, "", false,
          "Directory of the cgroup whose limits are the host's capacity. Empty: the whole machine."),
 
@@ -76,8 +72,8 @@ static const struct setting table[] = {
             "Part of a guest's file cache that counts as memory that it needs."),
     INTEGER("memory", "floor_mib", floor_mib, 16, 1 << 20, "MiB", "64", true,
             "No balloon leaves a guest less than this."),
-    INTEGER("memory", "swap_floor_permille", swap_floor_permille, 0, 1000, "permille", "500", true,
-            "Part of the memory in use that a guest with swap keeps when all want more than there is."),
+    INTEGER("memory", "reserve_mib", reserve_mib, 0, 1 << 20, "MiB", "0", true,
+            "Memory that is left available when all guests are short. 0: by the size of the host."),
 
     SWITCH("cpu", "set_weights", set_weights, "yes", true,
            "Set the CPU weight of each VM to its CPU shares, in auto. no: plan with the weights in force."),
@@ -85,17 +81,12 @@ static const struct setting table[] = {
             "A VM that uses nearly all CPU that it was given may want this much more than can be seen."),
 
     SWITCH("migration", "enabled", migration_enabled, "yes", true, "Whether VMs may be moved at all."),
-    TEXT("migration", "uri", migrate_uri, 1, "qemu+tls://%s/system", true,
-         "Connection from this host's libvirt to the destination's; %s stands for the destination's name."),
+    TEXT("migration", "address", address, 1, "qemu+tls://%s/system", true,
+         "This host's libvirt as the libvirt of other hosts reaches it; %s stands for the host's name."),
+    TEXT("migration", "data_uri", data_uri, 0, "", true,
+         "Where a VM's memory is sent when it comes here, such as tcp://10.0.0.2. Empty: libvirt chooses."),
     INTEGER("migration", "growth_permille", growth_permille, 0, 10000, "permille", "100", true,
             "A destination must hold the VM's demand plus this part of it."),
-    INTEGER("migration", "max_out", max_out, 1, 64, "", "1", true,
-            "Migrations that leave this host at a time."),
-    INTEGER("migration", "max_in", max_in, 1, 64, "", "2", true, "Migrations that come to a host at a time."),
-    INTEGER("migration", "max_cluster", max_cluster, 1, 10000, "", "20", true,
-            "Migrations in the whole cluster at a time."),
-    INTEGER("migration", "max_per_hour", max_per_hour, 1, 100000, "", "500", true,
-            "Migrations in the whole cluster in an hour."),
     INTEGER(
         "migration", "claim_s", claim_s, 5, 600, "s", "30", true,
         "A claim that was not renewed for so long expires; its migration is then unknown until libvirt on "

@@ -7,20 +7,20 @@ void setting_describe_allowed(const struct setting *row, char *ret_text, size_t 
 {
     const char *space = *row->unit ? " " : "";
     switch (row->type) {
-    case SETTING_INTEGER:
+    case VALUE_INTEGER:
         snprintf(ret_text, size, "a whole number from %.0f to %.0f%s%s", row->min, row->max, space,
                  row->unit);
         return;
-    case SETTING_DECIMAL:
+    case VALUE_DECIMAL:
         snprintf(ret_text, size, "a number from %g to %g%s%s", row->min, row->max, space, row->unit);
         return;
-    case SETTING_SWITCH:
+    case VALUE_SWITCH:
         snprintf(ret_text, size, "yes or no");
         return;
-    case SETTING_TEXT:
+    case VALUE_TEXT:
         snprintf(ret_text, size, "a text of %.0f to %.0f bytes", row->min, row->max);
         return;
-    case SETTING_CHOICE: {
+    case VALUE_CHOICE: {
         size_t used = 0;
         ret_text[0] = '\0';
         for (size_t i = 0; row->choices[i] && used < size; i++) {

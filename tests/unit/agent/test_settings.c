@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/settings.h"
+#include "store/store.h"
 
 static int parse(const char *text, struct settings *s, struct error *err)
 {
@@ -46,14 +47,14 @@ static void values_of_every_type_are_read(void **state)
     struct error err = {0};
     assert_int_equal(
         parse("# comment\n[agent]\nmode = auto ; trailing\nheartbeat_s=7\n[host]\n  cpu_cores = 1.5\n"
-              "[memory]\nenabled = no\n[migration]\nuri = qemu+tcp://%s/system\n",
+              "[memory]\nenabled = no\n[migration]\naddress = qemu+tcp://%s/system\n",
               &s, &err),
         0);
     assert_int_equal(s.mode, AGENT_MODE_AUTO);
     assert_int_equal(s.heartbeat_s, 7);
     assert_true(s.cpu_cores == 1.5);
     assert_false(s.memory_enabled);
-    assert_string_equal(s.migrate_uri, "qemu+tcp://%s/system");
+    assert_string_equal(s.address, "qemu+tcp://%s/system");
 }
 
 static void an_error_names_line_setting_and_what_is_allowed(void **state)
@@ -119,15 +120,20 @@ static void an_overlong_line_is_refused_not_split(void **state)
     assert_non_null(strstr(err.text, "ballast.conf:2: line is longer"));
 }
 
-static void a_migration_uri_takes_the_name_once(void **state)
+static void an_address_takes_the_name_at_most_once(void **state)
 {
     (void)state;
     struct settings s;
     struct error err = {0};
-    assert_int_equal(parse("[migration]\nuri = qemu+tcp://h/system\n", &s, &err), -1);
-    error_clear(&err);
-    assert_int_equal(parse("[migration]\nuri = %s%n\n", &s, &err), -1);
-    assert_non_null(strstr(err.text, "must contain %s once"));
+    char uri[64];
+    assert_int_equal(parse("[migration]\naddress = qemu+tcp://%s:1/system\n", &s, &err), 0);
+    settings_host_address(&s, "h7", uri, sizeof uri);
+    assert_string_equal(uri, "qemu+tcp://h7:1/system");
+    assert_int_equal(parse("[migration]\naddress = qemu:///system\n", &s, &err), 0);
+    settings_host_address(&s, "h7", uri, sizeof uri);
+    assert_string_equal(uri, "qemu:///system");
+    assert_int_equal(parse("[migration]\naddress = %s%n\n", &s, &err), -1);
+    assert_non_null(strstr(err.text, "the only % may be one %s"));
 }
 
 struct count {
@@ -168,7 +174,7 @@ static void a_reload_keeps_what_needs_a_restart_and_says_so(void **state)
     assert_non_null(strstr(c.last, "[agent] store"));
     assert_int_equal(current.mode, AGENT_MODE_AUTO);
     assert_int_equal(current.heartbeat_s, 3);
-    assert_string_equal(current.store, "/var/lib/ballast/store.sqlite");
+    assert_string_equal(current.store, STORE_DEFAULT_PATH);
 }
 
 static void the_default_file_uncommented_is_the_defaults(void **state)
@@ -203,7 +209,7 @@ int main(void)
         cmocka_unit_test(numbers_that_are_none_are_refused),
         cmocka_unit_test(a_line_without_equals_is_named),
         cmocka_unit_test(an_overlong_line_is_refused_not_split),
-        cmocka_unit_test(a_migration_uri_takes_the_name_once),
+        cmocka_unit_test(an_address_takes_the_name_at_most_once),
         cmocka_unit_test(every_problem_of_a_file_is_told),
         cmocka_unit_test(a_reload_keeps_what_needs_a_restart_and_says_so),
         cmocka_unit_test(the_default_file_uncommented_is_the_defaults),
