@@ -1,0 +1,232 @@
+#include "agent/balance_feed.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int balance_feed_init(struct balance_feed *f)
+{
+    memset(f, 0, sizeof *f);
+    f->mean_shares = TERMS_DEFAULT_SHARES;
+    f->vm = calloc(GUESTS_MAX, sizeof *f->vm);
+    f->guest = calloc(GUESTS_MAX, sizeof *f->guest);
+    f->host = calloc(BALANCE_HOSTS_MAX, sizeof *f->host);
+    f->series = calloc(BALANCE_HOSTS_MAX, sizeof *f->series);
+    f->row = calloc(BALANCE_HOSTS_MAX, sizeof *f->row);
+    if (f->vm && f->guest && f->host && f->series && f->row)
+        return 0;
+    balance_feed_clear(f);
+    return -1;
+}
+
+void balance_feed_clear(struct balance_feed *f)
+{
+    free(f->vm);
+    free(f->guest);
+    free(f->host);
+    free(f->series);
+    free(f->row);
+    memset(f, 0, sizeof *f);
+}
+
+// ---- the others ---------------------------------------------------------------------------------------
+
+static bool is_open(const struct store_host *row, enum agent_mode mode)
+{
+    // In auto a VM goes only to a host that acts too; what is only said may name any.
+    bool mode_fits = mode != AGENT_MODE_AUTO || row->mode == STORE_MODE_AUTO;
+    return row->alive && !row->closed && row->state == HOST_UP && mode_fits && row->address && *row->address;
+}
+
+// A row of another host's VM as the balancer's arithmetic wants it.
+static struct loss_vm loss_of_row(const struct store_vm *row, double mean_shares)
+{
+    struct immediate_vm vm = {.vcpus = row->vcpus,
+                              .cpu_demand_cores = row->cpu_demand_cores,
+                              .cpu_delivered_cores = row->cpu_demand_cores - row->cpu_unmet_cores,
+                              .cpu_limit_cores = row->cpu_limit_cores,
+                              .cpu_reservation_cores = row->cpu_reservation_cores,
+                              .cpu_shares = row->cpu_shares,
+                              .cpu_sd_cores = row->cpu_sd_cores,
+                              .mem_used_mib = row->mem_used_mib,
+                              .mem_missing_mib = row->mem_unmet_mib,
+                              .mem_overhead_mib = row->mem_overhead_mib,
+                              .mem_resident_mib = row->mem_actual_mib,
+                              .mem_limit_mib = row->mem_limit_mib,
+                              .mem_reservation_mib = row->mem_reservation_mib,
+                              .mem_shares = row->mem_shares,
+                              .mem_sd_mib = row->mem_sd_mib,
+                              .shares = row->shares};
+    return immediate_loss_vm(&vm, mean_shares, 0);
+}
+
+static double mean_shares_of(const struct store_cluster *cluster)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < cluster->snapshot->vms.n; i++)
+        sum += cluster->vms[i].shares;
+    return cluster->snapshot->vms.n > 0 && sum > 0 ? sum / cluster->snapshot->vms.n : TERMS_DEFAULT_SHARES;
+}
+
+static void add_vm_to_host(struct balance_feed *f, size_t h, const struct store_vm *row)
+{
+    struct loss_vm loss = loss_of_row(row, f->mean_shares);
+    loss_sum_add(&f->host[h].sum, &loss);
+    if (row->history && row->history_bytes == sizeof(struct history_summary)) {
+        struct history_summary summary;
+        memcpy(&summary, row->history, sizeof summary);
+        history_series_add(&f->series[h], &summary.series, 1.0);
+        f->host[h].series = &f->series[h];
+    }
+}
+
+// What the store knows of the past of one of our own.
+static void take_past(struct guest *g, const struct store_vm *row, struct mono now)
+{
+    g->migrations_1h = row->migrations_1h;
+    g->open_migration = row->migration_id;
+    g->left_known = row->last_from && row->last_moved_age_ms >= 0;
+    if (!g->left_known)
+        return;
+    snprintf(g->last_from, sizeof g->last_from, "%s", row->last_from);
+    g->last_moved_age_s = (double)row->last_moved_age_ms / 1000.0;
+    g->last_moved_at = now;
+}
+
+void balance_feed_cluster(struct balance_feed *f, const struct store_cluster *cluster, bool full,
+                          const char *host_name, enum agent_mode mode, struct guests *guests, struct mono now)
+{
+    struct immediate_input *in = &f->input;
+    in->n_hosts = 0;
+    f->n_cluster = 0;
+    f->knows_hosts = full;
+    if (full)
+        f->mean_shares = mean_shares_of(cluster);
+    for (uint32_t i = 0; i < cluster->snapshot->hosts.n; i++) {
+        const struct store_host *row = &cluster->hosts[i];
+        f->n_cluster += row->n_vms;
+        if (strcmp(row->name, host_name) == 0 || in->n_hosts == BALANCE_HOSTS_MAX)
+            continue;
+        size_t h = in->n_hosts++;
+        memset(&f->series[h], 0, sizeof f->series[h]);
+        f->row[h] = row;
+        f->host[h] = (struct immediate_host){
+            .id = guests_hash(row->name, strlen(row->name)),
+            .name = row->name,
+            .age_s = (double)row->heartbeat_age_ms / 1000.0,
+            .open = full && is_open(row, mode),
+            .cpu_cores = demand_host_capacity_cores(row->cpu_cores, row->threads_per_core, row->core_speed),
+            .mem_mib = row->mem_mib - row->mem_reserved_mib,
+            .coming_cpu_cores = row->in_flight_cpu_cores,
+            .coming_mem_mib = row->in_flight_mem_mib,
+            .bandwidth_mib_s = row->net_mib_s,
+        };
+    }
+    for (uint32_t i = 0; i < cluster->snapshot->vms.n; i++) {
+        const struct store_vm *row = &cluster->vms[i];
+        struct host_uuid uuid;
+        if (strcmp(row->host, host_name) == 0) {
+            struct guest *g = host_uuid_parse(row->uuid, &uuid) == 0 ? guests_find(guests, &uuid) : NULL;
+            if (g)
+                take_past(g, row, now);
+            continue;
+        }
+        for (size_t h = 0; full && h < in->n_hosts; h++)
+            if (strcmp(f->host[h].name, row->host) == 0) {
+                add_vm_to_host(f, h, row);
+                break;
+            }
+    }
+    in->host = f->host;
+}
+
+// ---- our own ------------------------------------------------------------------------------------------
+
+static double mib(uint64_t kib)
+{
+    return (double)kib / 1024.0;
+}
+
+// Work behind thread time: on a host with hyperthreads two busy threads of a core are not two cores.
+static double work(double thread_cores, const struct host_cpu *cpu, double busy_cores)
+{
+    if (cpu->threads_per_core <= 1)
+        return thread_cores;
+    return demand_from_threads(thread_cores, busy_cores, cpu->capacity_cores, cpu->threads_per_core);
+}
+
+static void fill_vm(struct immediate_vm *vm, const struct guest *g, const struct host_cpu *cpu,
+                    double busy_cores, const struct mover *mover, struct mono now)
+{
+    const struct terms *t = &g->terms;
+    *vm = (struct immediate_vm){
+        .id = g->id,
+        .name = g->name,
+        .vcpus = g->vm->n_vcpus > 0 ? g->vm->n_vcpus : 1,
+        .cpu_demand_cores = work(g->demand.demand_cores, cpu, busy_cores),
+        .cpu_delivered_cores = work(g->demand.delivered_cores, cpu, busy_cores),
+        .cpu_limit_cores = t->cpu_limit_cores,
+        .cpu_reservation_cores = t->cpu_reservation_cores,
+        .cpu_shares = t->cpu_shares,
+        .mem_used_mib = mib(g->has_view ? g->view.demand_kib : g->vm->current_kib),
+        .mem_missing_mib = g->has_view ? mib(g->view.unmet_kib) : 0,
+        .mem_overhead_mib = mib(g->vm->overhead_kib),
+        .mem_resident_mib = mib(g->vm->actual_kib) + mib(g->vm->overhead_kib),
+        .mem_limit_mib = t->mem_limit_mib,
+        .mem_reservation_mib = t->mem_reservation_mib,
+        .mem_shares = t->mem_shares,
+        .shares = t->shares,
+        .dirty_mib_s = 10,
+        .local_disk_mib = mib(g->vm->facts->local_disk_kib),
+        .migrations_1h = g->migrations_1h,
+        .migrations_24h = g->migrations_1h,
+        .movable = guest_immovable_why(g) == NULL && !mover_has(mover, &g->uuid) && !g->vm->migrating,
+        .distress = g->has_view && g->view.distress,
+        .history = &g->history,
+    };
+    if (g->left_known) {
+        vm->left[0] =
+            (struct push_left){.host = guests_hash(g->last_from, strlen(g->last_from)),
+                               .ago_s = g->last_moved_age_s + mono_seconds_between(g->last_moved_at, now)};
+        vm->n_left = 1;
+    }
+}
+
+void balance_feed_fill(struct balance_feed *f, const struct host_sample *sample, const struct guests *guests,
+                       const struct settings *settings, const struct exchange_news *news,
+                       const struct mover *mover, double other_cores, struct mono now)
+{
+    struct immediate_input *in = &f->input;
+    const struct host_cpu *cpu = &sample->cpu;
+    double reserved_mib = fmin((double)settings->mem_reserved_mib, mib(sample->memory.total_kib) / 2);
+    double own_shares = 0, busy_cores = other_cores;
+    for (size_t i = 0; i < guests->n; i++)
+        if (guests->at[i]->present)
+            busy_cores += guests->at[i]->demand.delivered_cores;
+    in->cpu_cores =
+        demand_host_capacity_cores(cpu->capacity_cores, cpu->threads_per_core, settings->core_speed);
+    in->cpu_cores = fmax(in->cpu_cores / 10, in->cpu_cores - other_cores);
+    in->mem_mib = mib(sample->memory.total_kib) - reserved_mib;
+    in->bandwidth_mib_s = (double)settings->net_mib_s;
+    if (settings->bandwidth_mib_s > 0)
+        in->bandwidth_mib_s = fmin(in->bandwidth_mib_s, (double)settings->bandwidth_mib_s);
+    in->growth = (double)settings->growth_permille / 1000.0;
+    in->long_term_planning = news->pulse.planning;
+    in->move_running = mover_count(mover) > 0;
+    in->n_vms = 0;
+    for (size_t i = 0; i < guests->n; i++) {
+        struct guest *g = guests->at[i];
+        // A VM on its way here, or one whose counters were read once only, has no demand that could be told.
+        if (!g->present || !g->cpu_known || g->vm->state != HOST_VM_RUNNING)
+            continue;
+        fill_vm(&f->vm[in->n_vms], g, cpu, busy_cores, mover, now);
+        f->guest[in->n_vms++] = g;
+        own_shares += g->terms.shares;
+    }
+    in->vm = f->vm;
+    in->mean_shares = f->knows_hosts || in->n_vms == 0 ? f->mean_shares : own_shares / (double)in->n_vms;
+    // Rows grow older between two readings.
+    for (size_t h = 0; h < in->n_hosts; h++)
+        f->host[h].age_s =
+            (double)f->row[h]->heartbeat_age_ms / 1000.0 + mono_seconds_between(news->cluster_at, now);
+}

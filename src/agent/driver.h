@@ -1,0 +1,57 @@
+// The driver: gives the loops of decide a real clock and real hands.
+//
+//     sample -> memory manager -> balloons        (first, and with nothing in between that could wait)
+//            -> immediate balancer -> a move
+//            -> rows and decisions to the store
+//
+// Everything runs on the event loop's thread; what can block is behind host (its thread pool) and teller
+// (its thread). A host or a store that is away costs its own part only.
+#ifndef BALLAST_AGENT_DRIVER_H
+#define BALLAST_AGENT_DRIVER_H
+
+#include <stdbool.h>
+
+#include "agent/settings.h"
+#include "base/error.h"
+#include "host/host.h"
+#include "store/store.h"
+
+struct uv_loop_s;
+struct driver;
+
+// The host's own figures are looked at this often at least, whatever the periods: they cost some 100 us and
+// a shortage in them starts the memory manager at once.
+#define DRIVER_LOOK_MS 1000
+
+// While the store has not been read since the start its settings (modes, exclusions) are waited for, at most
+// this long; then the file's mode holds alone.
+#define DRIVER_SETTINGS_WAIT_MS 5000
+
+// The same VM's CPU weight is not set again sooner.
+#define DRIVER_WEIGHT_REPEAT_MS 30000
+
+struct driver_options {
+    const struct host_ops *host_ops;
+    const struct host_settings *host_settings; // NULL: made from settings
+    const struct store_options *store_options; // NULL: defaults
+    const char *host_name;
+};
+
+// settings are borrowed and may change between the loop's turns (driver_reconfigured). Starts to connect.
+struct driver *driver_new(struct uv_loop_s *loop, struct settings *settings,
+                          const struct driver_options *options, struct error *err);
+
+// settings have changed: takes them over with the next sample.
+void driver_reconfigured(struct driver *driver);
+
+// Ends everything: running migrations go on without us. done is called when nothing is outstanding any
+// more; the driver is gone then.
+void driver_close(struct driver *driver, void (*done)(void *user), void *user);
+
+// One line for a person: state, modes, what is under way.
+void driver_status(const struct driver *driver, char *ret_text, size_t size);
+
+// The host it drives, for tests.
+struct host *driver_host(struct driver *driver);
+
+#endif
