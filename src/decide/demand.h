@@ -34,8 +34,10 @@ struct demand_vcpu {
 
 // The VM's demand and what it got.
 struct demand {
-    double demand_cores;    // 0 .. min(vcpus, limit): with headroom
-    double delivered_cores; // what ran
+    double demand_cores; // 0 .. min(vcpus, limit): with headroom
+    double
+        delivered_cores; // of that: demand x what ran / what would have run; equals demand when it never waited
+    double run_cores;    // what ran
     double waited_cores;    // waiting for others, own throttling excluded
     double throttled_cores; // own quota
 };

@@ -32,6 +32,7 @@ extern const double history_probability[HISTORY_QUANTILES]; // 0.05 0.25 0.50 0.
 struct history {
     int64_t slot;                  // number of the slot being filled (valid when filled_s > 0 or n > 0)
     uint32_t n;                    // complete slots held, 0 .. HISTORY_SLOTS
+    int64_t end_ms;                // wall time up to which it is filled
     float filled_s;                // seconds gathered in the current slot
     float sum[HISTORY_RESOURCES];  // value x seconds of the current slot
     float top[HISTORY_RESOURCES];  // its maximum

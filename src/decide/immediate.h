@@ -24,7 +24,7 @@
 #include "decide/migration_cost.h"
 #include "decide/push.h"
 
-#define IMMEDIATE_SPIKE_S 12.0    // contended time below which a contention is a spike
+#define IMMEDIATE_SPIKE_S 15.0    // contended time below which a contention is a spike
 #define IMMEDIATE_MEMORY_S 120.0  // half-life of accrued loss and contended time while calm
 #define IMMEDIATE_LOSS_LEAST 0.01 // weighted loss per second of the host that counts as contention
 #define IMMEDIATE_COOL_S 10.0
@@ -34,7 +34,8 @@
     60.0 // a host whose row is older is no destination (driver: allow its heartbeat)
 #define IMMEDIATE_NO_DESTINATION_S 60.0 // the signal is not repeated sooner
 #define IMMEDIATE_CRITICAL 0.3          // satisfaction of a VM in distress ...
-#define IMMEDIATE_CRITICAL_S 5.0        // ... for so long: critical
+#define IMMEDIATE_CRITICAL_S 30.0       // ... for so long: critical
+#define IMMEDIATE_DISTRESS_S 5.0        // so is a guest that misses memory and is in distress for so long
 
 // One of the host's own VMs now. Zeroed optional figures are sensible.
 struct immediate_vm {
@@ -42,7 +43,7 @@ struct immediate_vm {
     const char *name;
     uint32_t vcpus;
     double cpu_demand_cores;    // demand.h, with headroom
-    double cpu_delivered_cores; // what it got
+    double cpu_delivered_cores; // what it got of that (demand.h: delivered_cores)
     double cpu_limit_cores;     // vcpus when it has none
     double cpu_reservation_cores;
     double cpu_shares;
@@ -153,7 +154,6 @@ double immediate_satisfaction(const struct immediate_vm *vm);
 const char *immediate_verdict_name(enum immediate_verdict verdict);
 
 // One sentence for a person. Returns text.
-char *immediate_explain(const struct immediate_input *in, const struct immediate_output *out, char *text,
-                        size_t size);
+char *immediate_explain(const struct immediate_output *out, char *text, size_t size);
 
 #endif

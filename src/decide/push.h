@@ -1,14 +1,18 @@
 // One host's own decision: which of its VMs goes where, or nothing, and why.
 //
-// Theory: rent or buy. Bearing a contention costs its loss as it accrues (rent); a migration costs once (buy). A move
-// is taken when the part of the accrued loss that it would have spared has reached its cost; whoever does that never
-// pays more than about twice what a prophet would have paid (Karlin et al., "Competitive snoopy caching", 1988). A spike
-// passes before. The benefit of the move is counted over what the contention has already lasted (at most an hour, less
-// the time that the move takes), because that is all that is known of how long it will last.
+// Theory: rent or buy. Bearing a contention costs its loss as it accrues (rent); a migration costs once (buy): its own
+// cost and the loss that goes on until it is done. A move is taken when the accrued loss that it would have spared has
+// reached that price; whoever does so never pays more than about twice what a prophet would have paid (Karlin et al.,
+// "Competitive snoopy caching", 1988). A spike passes before. In other words the benefit is counted over what the
+// contention has already lasted (at most an hour), which is all that is known of how long it will last, unless
+// prediction says that it will last longer.
+//
+//     horizon = min(lasted, accrued / loss now)    the time that the present loss has effectively lasted
+//     benefit = relief x (max(horizon, predicted) - duration) + aftermath x (an hour - horizon)
 //
 // A VM stays where it arrives, also after the contention: where the last hour says that it would lose more at the
-// destination than here, that loss counts too, for the rest of an hour. That is what keeps hosts that are busy in turns from
-// exchanging VMs.
+// destination than here, that loss (aftermath, <= 0) counts for the rest of an hour. That keeps hosts that are busy in
+// turns from exchanging VMs.
 //
 // VMs that have all that they want stay as long as one that does not can go. The destination must hold the VM's demand
 // x (1 + growth) besides its own and all that is on its way there. Among destinations that are nearly best, the one with
@@ -26,6 +30,7 @@
 
 #define PUSH_GROWTH 0.10           // room that a destination must have beyond the VM's demand
 #define PUSH_HORIZON_MOST_S 3600.0 // longest time over which a benefit is counted
+#define PUSH_CRITICAL_S 120.0      // distress does not pass by itself sooner
 #define PUSH_SATISFIED 0.98        // from here on a VM has what it wants
 #define PUSH_NEAR_BEST 0.10        // net benefits that differ by less are as good
 #define PUSH_EQUAL_ROOM 0.02       // rooms (part of capacity) that differ by less are equal
@@ -71,11 +76,13 @@ struct push_input {
     const struct push_vm *vm;
     size_t n_hosts;
     const struct push_host *host;
-    double accrued_lost_vm_s;                        // loss accrued in this contention
-    double lasted_s;                                 // how long it has lasted
-    double bandwidth_mib_s;                          // of this host for a migration
-    double growth;                                   // PUSH_GROWTH unless configured
-    bool critical;                                   // do not wait for the rent to reach the cost
+    double accrued_lost_vm_s; // loss accrued in this contention
+    double lasted_s;          // how long it has lasted
+    double loss_per_s;        // measured now
+    double predicted_s;       // how long prediction says that it goes on; 0: no prediction
+    double bandwidth_mib_s;   // of this host for a migration
+    double growth;            // PUSH_GROWTH unless configured
+    bool critical;            // somebody is in distress: the horizon is at least PUSH_CRITICAL_S
     const struct migration_calibration *calibration; // may be NULL
 };
 
@@ -91,12 +98,12 @@ enum push_verdict {
 
 // A move that was considered.
 struct push_candidate {
-    uint32_t vm, host;        // indices into the input
-    double relief_per_s;      // lost VM-seconds per second less, both hosts together
-    double aftermath_per_s;   // <= 0: what the last hour says the VM loses more there than here
-    double benefit_lost_vm_s; // over the horizon
+    uint32_t vm, host;               // indices into the input
+    const char *vm_name, *host_name; // borrowed from the input
+    double relief_per_s;             // lost VM-seconds per second less, both hosts together
+    double aftermath_per_s;          // <= 0: what the last hour says the VM loses more there than here
+    double benefit_lost_vm_s;        // over the horizon
     struct migration_cost cost;
-    double rent_lost_vm_s;     // accrued loss that the move would have spared
     double room;               // least free part of the destination afterwards
     enum push_verdict verdict; // why not (or PUSH_MOVE)
 };
@@ -122,8 +129,7 @@ void push_decide(const struct push_input *in, struct random *r, void *scratch, s
 // Stable short name of a verdict ("no-destination").
 const char *push_verdict_name(enum push_verdict verdict);
 
-// One sentence for a person; text is always terminated. Returns text.
-char *push_explain(const struct push_input *in, const struct push_decision *decision, char *text,
-                   size_t size);
+// One sentence for a person, while the names live; text is always terminated. Returns text.
+char *push_explain(const struct push_decision *decision, char *text, size_t size);
 
 #endif
