@@ -85,7 +85,7 @@ void driver_balance(struct driver *d)
     d->want_full = lacking || d->balance_feed.n_cluster <= BALANCE_READ_ALWAYS_VMS;
     char why[512];
     if (lacking || d->last_verdict != IMMEDIATE_CALM)
-        immediate_explain(&d->balance_feed.input, out, why, sizeof why);
+        immediate_explain(out, why, sizeof why);
     if (out->verdict == IMMEDIATE_MOVE) {
         order(d, out, why);
     } else if (lacking || d->last_verdict != IMMEDIATE_CALM) {
