@@ -1,0 +1,502 @@
+// Building a world, its clock, and what the trace and chance do to it.
+#include "simulate/world.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "simulate/world_private.h"
+
+#define SLOT_MS ((int64_t)TRACE_SLOT_S * 1000)
+#define MOST_HOSTS 100000.0
+
+DEFINE_CLEANUP(struct world *, world_free);
+
+// ---- lists of VMs on hosts
+
+void world_attach(struct world *w, uint32_t v, uint32_t h)
+{
+    struct view_list *list = &w->host_vms[h];
+    world_flush_host(w, h);
+    if (list->n == list->capacity) {
+        uint32_t capacity = list->capacity ? list->capacity * 2 : 8;
+        uint32_t *vm =
+            arena_new_array(w->arena, uint32_t, capacity); // doubling: the old ones add up to as much
+        if (list->n)
+            memcpy(vm, list->vm, list->n * sizeof(*vm));
+        list->vm = vm;
+        list->capacity = capacity;
+    }
+    list->vm[list->n++] = v;
+    w->vm_host[v] = h;
+    w->host_dirty[h] = true;
+}
+
+void world_detach(struct world *w, uint32_t v)
+{
+    uint32_t h = w->vm_host[v], i = 0;
+    struct view_list *list = &w->host_vms[h];
+    world_flush_host(w, h);
+    while (list->vm[i] != v)
+        i++;
+    memmove(list->vm + i, list->vm + i + 1, (list->n - i - 1) * sizeof(*list->vm));
+    list->n--;
+    w->vm_host[v] = VIEW_NONE;
+    w->host_dirty[h] = true;
+}
+
+// ---- building
+
+static double type_mem_mib(const struct scenario_host_type *type)
+{
+    return type->mem_mib - type->mem_reserved_mib;
+}
+
+// What VM t of n in the trace is, in units of the scenario.
+struct vm_figures {
+    uint32_t vcpus;
+    double cores, mem_mib;
+};
+
+static struct vm_figures vm_figures(const struct scenario *s, const struct trace *trace, uint32_t t)
+{
+    if (trace->has_capacity) {
+        // A VM cannot use more than its vCPUs, whatever megahertz it is said to have.
+        double cores = trace->cap_mhz[t] / s->unit_core_mhz;
+        return (struct vm_figures){trace->vcpus[t], fmin(cores, trace->vcpus[t]), trace->mem_mib[t]};
+    }
+    uint32_t quarter = (trace->n_vms + s->n_vm_types - 1) / s->n_vm_types;
+    const struct scenario_vm_type *type = &s->vm_type[t / quarter];
+    return (struct vm_figures){type->vcpus, type->vcpus * type->core_mhz / s->unit_core_mhz, type->mem_mib};
+}
+
+static bool fits_some_host(const struct scenario *s, const struct vm_figures *f)
+{
+    for (uint32_t i = 0; i < s->n_host_types; i++) {
+        const struct scenario_host_type *type = &s->host_type[i];
+        if (f->mem_mib + s->vm_overhead_mib <= type_mem_mib(type) &&
+            f->cores <= type->cores * type->core_mhz / s->unit_core_mhz)
+            return true;
+    }
+    return false;
+}
+
+static void allocate_hosts(struct world *w, uint32_t n)
+{
+    w->n_hosts = n;
+    w->host_name = arena_new_array(w->arena, const char *, n);
+    w->host_cores = arena_new_array(w->arena, double, n);
+    w->host_core_cores = arena_new_array(w->arena, double, n);
+    w->host_mem_mib = arena_new_array(w->arena, double, n);
+    w->host_net_mib_s = arena_new_array(w->arena, double, n);
+    w->host_curve = arena_new_array(w->arena, const struct power_curve *, n);
+    w->host_power = arena_new_array(w->arena, enum host_power, n);
+    w->host_in = arena_new_array(w->arena, uint32_t, n);
+    w->host_out = arena_new_array(w->arena, uint32_t, n);
+    w->host_vms = arena_new_array(w->arena, struct view_list, n);
+    w->host_change_ms = arena_new_array(w->arena, int64_t, n);
+    w->host_crash_ms = arena_new_array(w->arena, int64_t, n);
+    w->host_dirty = arena_new_array(w->arena, bool, n);
+    w->host_since_ms = arena_new_array(w->arena, int64_t, n);
+    w->host_rates = arena_new_array(w->arena, struct host_rates, n);
+}
+
+static void allocate_vms(struct world *w, uint32_t n)
+{
+    w->n_vms = n;
+    w->vm_trace = arena_new_array(w->arena, uint32_t, n);
+    w->vm_name = arena_new_array(w->arena, const char *, n);
+    w->vm_vcpus = arena_new_array(w->arena, uint32_t, n);
+    w->vm_cores = arena_new_array(w->arena, double, n);
+    w->vm_mem_mib = arena_new_array(w->arena, double, n);
+    w->vm_overhead_mib = arena_new_array(w->arena, double, n);
+    w->vm_shares = arena_new_array(w->arena, double, n);
+    w->vm_weight = arena_new_array(w->arena, double, n);
+    w->vm_host = arena_new_array(w->arena, uint32_t, n);
+    w->vm_to = arena_new_array(w->arena, uint32_t, n);
+    w->vm_moves = arena_new_array(w->arena, uint32_t, n);
+    w->vm_since_ms = arena_new_array(w->arena, int64_t, n);
+    w->known = arena_new_array(w->arena, bool, n);
+    w->known_cpu = arena_new_array(w->arena, double, n);
+    w->known_mem = arena_new_array(w->arena, double, n);
+    w->demand = arena_new_array(w->arena, double, n);
+    w->mem_used = arena_new_array(w->arena, double, n);
+    w->mem_current = arena_new_array(w->arena, double, n);
+    w->mem_actual = arena_new_array(w->arena, double, n);
+    w->guest_swap = arena_new_array(w->arena, double, n);
+    w->dirty_mib_s = arena_new_array(w->arena, double, n);
+    w->delivered = arena_new_array(w->arena, double, n);
+    w->s_mem = arena_new_array(w->arena, double, n);
+    w->vm_lost = arena_new_array(w->arena, double, n);
+    w->vm_exist = arena_new_array(w->arena, double, n);
+    w->vm_lost_rate = arena_new_array(w->arena, double, n);
+    w->vm_left = (struct left_host(*)[WORLD_LEFT])arena_alloc(w->arena, n, sizeof(*w->vm_left));
+    w->vm_n_left = arena_new_array(w->arena, uint32_t, n);
+    w->claim = arena_new_array(w->arena, struct entitlement_claim, n);
+    w->grant = arena_new_array(w->arena, double, n);
+    w->grant_mem = arena_new_array(w->arena, double, n);
+    w->scratch = arena_alloc(w->arena, 1, entitlement_scratch_bytes(n) + 1);
+}
+
+static void connect_view(struct world *w)
+{
+    w->view = (struct view){
+        .unit_core_mhz = w->scenario->unit_core_mhz,
+        .n_hosts = w->n_hosts,
+        .host_name = w->host_name,
+        .host_cores = w->host_cores,
+        .host_core_cores = w->host_core_cores,
+        .host_mem_mib = w->host_mem_mib,
+        .host_net_mib_s = w->host_net_mib_s,
+        .host_curve = w->host_curve,
+        .host_power = w->host_power,
+        .host_in = w->host_in,
+        .host_out = w->host_out,
+        .host_vms = w->host_vms,
+        .n_vms = w->n_vms,
+        .vm_name = w->vm_name,
+        .vm_vcpus = w->vm_vcpus,
+        .vm_cores = w->vm_cores,
+        .vm_mem_mib = w->vm_mem_mib,
+        .vm_overhead_mib = w->vm_overhead_mib,
+        .vm_shares = w->vm_shares,
+        .vm_host = w->vm_host,
+        .vm_to = w->vm_to,
+        .vm_since_ms = w->vm_since_ms,
+        .vm_moves = w->vm_moves,
+        .known = w->known,
+        .cpu_demand = w->known_cpu,
+        .mem_used_mib = w->known_mem,
+        .mem_current_mib = w->mem_current,
+        .mem_actual_mib = w->mem_actual,
+        .guest_swap_mib = w->guest_swap,
+        .cpu_delivered = w->delivered,
+        .dirty_mib_s = w->dirty_mib_s,
+    };
+}
+
+static int64_t next_crash_ms(struct world *w, int64_t from_ms)
+{
+    double per_ms = w->scenario->crash_per_day / 86400000.0;
+    if (per_ms <= 0)
+        return INT64_MAX;
+    return from_ms + (int64_t)(-log(1 - random_unit(&w->random)) / per_ms) + 1;
+}
+
+// The VMs of the trace that some host can hold; the names of the others to left_out.
+static void build_vms(struct world *w)
+{
+    const struct scenario *s = w->scenario;
+    const struct trace *trace = w->trace;
+    const char *left_out = "";
+    uint32_t n = 0;
+    for (uint32_t t = 0; t < trace->n_vms; t++) {
+        struct vm_figures f = vm_figures(s, trace, t);
+        n += fits_some_host(s, &f);
+    }
+    allocate_vms(w, n);
+    uint32_t v = 0;
+    for (uint32_t t = 0; t < trace->n_vms; t++) {
+        struct vm_figures f = vm_figures(s, trace, t);
+        if (!fits_some_host(s, &f)) {
+            left_out = arena_printf(w->arena, "%s%s%s", left_out, *left_out ? ", " : "", trace->name[t]);
+            continue;
+        }
+        w->vm_trace[v] = t;
+        w->vm_name[v] = trace->name[t];
+        w->vm_vcpus[v] = f.vcpus;
+        w->vm_cores[v] = f.cores;
+        w->vm_mem_mib[v] = w->mem_current[v] = f.mem_mib;
+        w->vm_overhead_mib[v] = s->vm_overhead_mib;
+        w->vm_shares[v] = 1000;
+        w->vm_weight[v] = 1;
+        w->vm_host[v] = w->vm_to[v] = VIEW_NONE;
+        v++;
+    }
+    w->left_out = left_out;
+}
+
+static int build_hosts(struct world *w, struct error *err)
+{
+    const struct scenario *s = w->scenario;
+    double configured = 0, n = 0;
+    for (uint32_t v = 0; v < w->n_vms; v++)
+        configured += w->vm_mem_mib[v];
+    double count[SCENARIO_TYPES];
+    for (uint32_t i = 0; i < s->n_host_types; i++) {
+        count[i] = s->host_type[i].count;
+        if (s->host_type[i].count == 0)
+            count[i] = fmax(1, ceil(configured / (type_mem_mib(&s->host_type[i]) * s->overcommit)));
+        n += count[i];
+    }
+    if (n > MOST_HOSTS)
+        return error_set(err, ERROR_INPUT, "scenario %s: %.0f hosts, at most %.0f are simulated", s->name, n,
+                         MOST_HOSTS);
+    allocate_hosts(w, (uint32_t)n);
+    double used[SCENARIO_TYPES] = {0};
+    uint32_t type = 0;
+    for (uint32_t h = 0; h < w->n_hosts; h++) {
+        while (used[type] >= count[type])
+            type = (type + 1) % s->n_host_types;
+        const struct scenario_host_type *t = &s->host_type[type];
+        used[type]++;
+        type = (type + 1) % s->n_host_types;
+        w->host_name[h] = arena_printf(w->arena, "h%u", h);
+        w->host_core_cores[h] = t->core_mhz / s->unit_core_mhz;
+        w->host_cores[h] = t->cores * w->host_core_cores[h];
+        w->host_mem_mib[h] = type_mem_mib(t);
+        w->host_net_mib_s[h] = t->net_mib_s;
+        w->host_curve[h] = t->power;
+        w->host_power[h] = HOST_ON;
+        w->host_change_ms[h] = INT64_MAX;
+        w->host_crash_ms[h] = next_crash_ms(w, 0);
+        w->host_dirty[h] = true;
+    }
+    return 0;
+}
+
+int world_new(const struct scenario *scenario, const struct trace *trace, uint32_t slots, uint64_t seed,
+              struct world **ret_world, struct error *err)
+{
+    CLEANUP(world_free) struct world *w = calloc(1, sizeof(*w));
+    if (w)
+        w->arena = arena_new(0);
+    if (!w || !w->arena)
+        return error_set(err, ERROR_MEMORY, "no memory for a world");
+    w->scenario = scenario;
+    w->trace = trace;
+    w->n_slots = slots;
+    w->random = random_seed(seed);
+    build_vms(w);
+    if (w->n_vms == 0)
+        return error_set(err, ERROR_INPUT,
+                         "scenario %s: no VM of the trace fits on any host: larger hosts are needed",
+                         scenario->name);
+    if (build_hosts(w, err) < 0)
+        return -1;
+    connect_view(w);
+    *ret_world = take_pointer(&w);
+    return 0;
+}
+
+struct world *world_free(struct world *w)
+{
+    if (!w)
+        return NULL;
+    migrations_free(&w->running);
+    migration_ends_free(&w->ended);
+    arena_free(w->arena);
+    free(w);
+    return NULL;
+}
+
+// ---- the clock
+
+// Demand and memory of VM v in a slot in which it exists.
+static void follow_trace(struct world *w, uint32_t v, uint32_t slot)
+{
+    uint32_t t = w->vm_trace[v];
+    size_t i = trace_sample(w->trace, t, slot);
+    w->demand[v] = (double)w->trace->cpu_pct[i] / 100.0 * w->vm_cores[v];
+    double used = w->trace->has_memory ? (double)w->trace->mem_used_mib[i] + w->scenario->guest_kernel_mib
+                                       : w->vm_mem_mib[v];
+    w->mem_used[v] = used < w->vm_mem_mib[v] ? used : w->vm_mem_mib[v];
+    w->dirty_mib_s[v] = 1 + w->scenario->dirty_mib_s_busy * w->demand[v];
+}
+
+static void learn(struct world *w, uint32_t v)
+{
+    w->known[v] = true;
+    w->known_cpu[v] = w->demand[v];
+    w->known_mem[v] = w->mem_used[v];
+}
+
+static void begin_slot(struct world *w, uint32_t slot)
+{
+    bool late = w->scenario->information == INFORMATION_LATE;
+    for (uint32_t v = 0; v < w->n_vms; v++) {
+        bool exists = trace_exists(w->trace, w->vm_trace[v], slot);
+        if (w->vm_host[v] != VIEW_NONE && !exists) {
+            world_cancel_migrations(w, v, VIEW_NONE);
+            world_detach(w, v);
+            w->known[v] = false;
+        } else if (w->vm_host[v] != VIEW_NONE && late) {
+            learn(w, v);
+        }
+        if (!exists)
+            continue;
+        follow_trace(w, v, slot);
+        if (w->vm_host[v] == VIEW_NONE) {
+            uint32_t h = world_place(w, v);
+            if (h == VIEW_NONE)
+                continue; // tried again in the next slot
+            w->mem_actual[v] = w->guest_swap[v] = 0;
+            w->mem_current[v] = w->vm_mem_mib[v];
+            w->vm_since_ms[v] = w->now_ms;
+            world_attach(w, v, h);
+        }
+        if (!late)
+            learn(w, v);
+        w->host_dirty[w->vm_host[v]] = true;
+    }
+    w->view.slot = slot;
+    w->slot_begun = true;
+}
+
+static int64_t next_slot_ms(const struct world *w)
+{
+    if (!w->slot_begun)
+        return 0;
+    return w->view.slot + 1 < w->n_slots ? ((int64_t)w->view.slot + 1) * SLOT_MS : INT64_MAX;
+}
+
+// Wakes, sleeps, crashes and repairs that are due; returns whether there were any.
+static bool change_hosts(struct world *w)
+{
+    bool changed = false;
+    for (uint32_t h = 0; h < w->n_hosts; h++) {
+        if (w->host_change_ms[h] <= w->now_ms) {
+            w->host_power[h] = w->host_power[h] == HOST_FALLING ? HOST_SLEEPING : HOST_ON;
+            w->host_change_ms[h] = INT64_MAX;
+            w->host_dirty[h] = changed = true;
+        }
+        if (w->host_crash_ms[h] <= w->now_ms) {
+            w->host_crash_ms[h] = next_crash_ms(w, w->now_ms);
+            if (w->host_power[h] != HOST_ON)
+                continue;
+            world_cancel_migrations(w, VIEW_NONE, h);
+            world_flush_host(w, h);
+            w->host_power[h] = HOST_CRASHED;
+            w->host_change_ms[h] = w->now_ms + (int64_t)(w->scenario->repair_s * 1000) + 1;
+            w->totals.crashes++;
+            w->host_dirty[h] = changed = true;
+        }
+    }
+    return changed;
+}
+
+static int64_t next_host_ms(const struct world *w)
+{
+    int64_t next = INT64_MAX;
+    if (w->scenario->hosts_follow_use && w->scenario->crash_per_day <= 0)
+        return next;
+    for (uint32_t h = 0; h < w->n_hosts; h++) {
+        if (w->host_change_ms[h] < next)
+            next = w->host_change_ms[h];
+        if (w->host_crash_ms[h] < next)
+            next = w->host_crash_ms[h];
+    }
+    return next;
+}
+
+int64_t world_advance(struct world *w, int64_t until_ms)
+{
+    migration_ends_clear(&w->ended);
+    for (;;) {
+        world_refresh_dirty(w);
+        int64_t next = until_ms;
+        int64_t slot_ms = next_slot_ms(w), migration_ms = world_next_migration_ms(w),
+                host_ms = next_host_ms(w);
+        if (slot_ms < next)
+            next = slot_ms;
+        if (migration_ms < next)
+            next = migration_ms;
+        if (host_ms < next)
+            next = host_ms;
+        w->now_ms = w->view.now_ms = next;
+        world_end_migrations(w);
+        bool changed = host_ms <= next && change_hosts(w);
+        if (slot_ms <= next)
+            begin_slot(w, w->slot_begun ? w->view.slot + 1 : 0);
+        world_refresh_dirty(w);
+        if (next >= until_ms || w->ended.n > 0 || changed)
+            return next;
+    }
+}
+
+uint32_t world_migrations_ended(const struct world *w, const struct world_migration_end **ret_ended)
+{
+    *ret_ended = w->ended.at;
+    return (uint32_t)w->ended.n;
+}
+
+const struct view *world_view(const struct world *w)
+{
+    return &w->view;
+}
+
+const char *world_left_out(const struct world *w)
+{
+    return w->left_out;
+}
+
+// ---- other orders
+
+bool world_wake(struct world *w, uint32_t h)
+{
+    if (h >= w->n_hosts || w->host_power[h] != HOST_SLEEPING)
+        return false;
+    w->host_power[h] = HOST_WAKING;
+    w->host_change_ms[h] = w->now_ms + (int64_t)(w->scenario->wake_s * 1000);
+    w->host_dirty[h] = true;
+    return true;
+}
+
+bool world_sleep(struct world *w, uint32_t h)
+{
+    if (h >= w->n_hosts || w->host_power[h] != HOST_ON || w->host_vms[h].n > 0 || w->host_in[h] > 0 ||
+        w->scenario->hosts_follow_use)
+        return false;
+    w->host_power[h] = HOST_FALLING;
+    w->host_change_ms[h] = w->now_ms + (int64_t)(w->scenario->sleep_s * 1000);
+    w->host_dirty[h] = true;
+    return true;
+}
+
+bool world_set_balloon(struct world *w, uint32_t v, double mib)
+{
+    if (v >= w->n_vms || w->vm_host[v] == VIEW_NONE || !(mib > 0) || w->host_power[w->vm_host[v]] != HOST_ON)
+        return false;
+    mib = mib < w->vm_mem_mib[v] ? mib : w->vm_mem_mib[v];
+    w->totals.balloon_moved_mib += fabs(w->mem_current[v] - mib);
+    w->mem_current[v] = mib;
+    w->host_dirty[w->vm_host[v]] = true;
+    return true;
+}
+
+// ---- results
+
+struct world_totals world_totals(struct world *w)
+{
+    for (uint32_t h = 0; h < w->n_hosts; h++)
+        world_flush_host(w, h);
+    return w->totals;
+}
+
+struct world_rates world_rates(const struct world *w)
+{
+    struct world_rates all = {.migrations_running = (uint32_t)w->running.n};
+    for (uint32_t h = 0; h < w->n_hosts; h++) {
+        const struct host_rates *r = &w->host_rates[h];
+        all.lost_vm_s_per_s += r->lost;
+        all.exist_w += r->exist_w;
+        all.power_w += r->power_w;
+        all.demand += r->demanded;
+        all.delivered += r->delivered;
+        all.mem_used_mib += r->mem_used_mib;
+        all.balloon_mib += r->balloon_mib;
+        all.swap_mib += r->swap_mib;
+        all.hosts_on += r->on;
+        all.vms += r->vms;
+    }
+    return all;
+}
+
+void world_vm_losses(struct world *w, const double **ret_lost_vm_s, const double **ret_exist_w_s)
+{
+    world_totals(w);
+    *ret_lost_vm_s = w->vm_lost;
+    *ret_exist_w_s = w->vm_exist;
+}
