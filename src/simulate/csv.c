@@ -28,14 +28,14 @@ bool csv_next_line(struct csv *csv)
     return false;
 }
 
-int csv_error(const struct csv *csv, struct error *err, const char *format, ...)
+void csv_fill_error(const struct csv *csv, struct error *err, const char *format, ...)
 {
     char text[ERROR_TEXT_SIZE];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    return error_set(err, ERROR_INPUT, "%s:%u: %s", csv->file, csv->line, text);
+    error_fill(err, ERROR_INPUT, "%s:%u: %s", csv->file, csv->line, text);
 }
 
 int csv_text(struct csv *csv, const char *column, const char **ret_text, size_t *ret_length,

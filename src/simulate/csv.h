@@ -37,8 +37,13 @@ int csv_integer(struct csv *csv, const char *column, uint32_t most, uint32_t *re
 // An error when the line has another field.
 int csv_line_done(struct csv *csv, struct error *err);
 
-// An error that names file and line.
-int csv_error(const struct csv *csv, struct error *err, const char *format, ...)
+// An error that names file and line. Gives -1; a macro so that compilers and analysers see it.
+#define csv_error(...)                                                                                       \
+    ({                                                                                                       \
+        csv_fill_error(__VA_ARGS__);                                                                         \
+        -1;                                                                                                  \
+    })
+void csv_fill_error(const struct csv *csv, struct error *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 #endif

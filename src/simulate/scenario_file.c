@@ -86,7 +86,7 @@ static int set(struct reader *r, const struct setting *s, void *to, const char *
         bool no = strcmp(value, "no") == 0 || strcmp(value, "false") == 0 || strcmp(value, "0") == 0;
         if (!yes && !no)
             return fail(r, s->key, "must be yes or no");
-        *(bool *)((char *)to + s->offset) = yes;
+        *(bool *)(void *)((char *)to + s->offset) = yes;
         return 1;
     }
     char *end;
@@ -96,7 +96,7 @@ static int set(struct reader *r, const struct setting *s, void *to, const char *
         snprintf(text, sizeof(text), "must be a number from %g to %g", s->least, s->most);
         return fail(r, s->key, text);
     }
-    *(double *)((char *)to + s->offset) = number;
+    *(double *)(void *)((char *)to + s->offset) = number;
     return 1;
 }
 

@@ -6,8 +6,6 @@
 
 #include "base/cleanup.h"
 
-DEFINE_CLEANUP(struct trace *, trace_free);
-
 struct trace *trace_new(uint32_t n_vms)
 {
     struct trace *trace = calloc(1, sizeof(*trace));
@@ -97,26 +95,12 @@ static int names_clash(const struct trace *const *traces, size_t n, uint32_t n_v
     return 0;
 }
 
-int trace_unite(const struct trace *const *traces, size_t n, struct trace **ret_trace, struct error *err)
+// Names and lives of all VMs; numbered names where two would be the same.
+static int unite_vms(struct trace *all, const struct trace *const *traces, size_t n, struct error *err)
 {
-    if (n == 0)
-        return error_set(err, ERROR_INPUT, "no trace given");
-    uint64_t total = 0;
-    for (size_t k = 0; k < n; k++) {
-        total += traces[k]->n_vms;
-        if (traces[k]->has_memory != traces[0]->has_memory)
-            return error_set(err, ERROR_INPUT,
-                             "trace %zu has %s and trace 1 has not: unite only traces of one form", k + 1,
-                             traces[k]->has_memory ? "memory" : "no memory");
-    }
-    if (total > TRACE_MAX_VMS)
-        return error_set(err, ERROR_INPUT, "%llu VMs, at most %u are simulated", (unsigned long long)total,
-                         TRACE_MAX_VMS);
-    CLEANUP(trace_free) struct trace *all = trace_new((uint32_t)total);
     bool clash;
-    if (!all || names_clash(traces, n, (uint32_t)total, &clash) < 0)
+    if (names_clash(traces, n, all->n_vms, &clash) < 0)
         return error_set(err, ERROR_MEMORY, "no memory to unite %zu traces", n);
-    all->has_capacity = traces[0]->has_capacity;
     uint32_t at = 0;
     for (size_t k = 0; k < n; k++)
         for (uint32_t v = 0; v < traces[k]->n_vms; v++, at++) {
@@ -133,6 +117,11 @@ int trace_unite(const struct trace *const *traces, size_t n, struct trace **ret_
             all->first[at] = t->first[v];
             all->last[at] = t->last[v];
         }
+    return 0;
+}
+
+static int unite_samples(struct trace *all, const struct trace *const *traces, size_t n, struct error *err)
+{
     if (trace_allocate_samples(all, traces[0]->has_memory, TRACE_MAX_SAMPLES, err) < 0)
         return -1;
     size_t to = 0;
@@ -142,6 +131,32 @@ int trace_unite(const struct trace *const *traces, size_t n, struct trace **ret_
             memcpy(all->mem_used_mib + to, traces[k]->mem_used_mib, traces[k]->n_samples * sizeof(float));
         to += traces[k]->n_samples;
     }
-    *ret_trace = take_pointer(&all);
+    return 0;
+}
+
+int trace_unite(const struct trace *const *traces, size_t n, struct trace **ret_trace, struct error *err)
+{
+    if (n == 0)
+        return error_set(err, ERROR_INPUT, "no trace given");
+    uint64_t total = 0;
+    for (size_t k = 0; k < n; k++) {
+        total += traces[k]->n_vms;
+        if (traces[k]->has_memory != traces[0]->has_memory)
+            return error_set(err, ERROR_INPUT,
+                             "trace %zu has %s and trace 1 has not: unite only traces of one form", k + 1,
+                             traces[k]->has_memory ? "memory" : "no memory");
+    }
+    if (total > TRACE_MAX_VMS)
+        return error_set(err, ERROR_INPUT, "%llu VMs, at most %u are simulated", (unsigned long long)total,
+                         TRACE_MAX_VMS);
+    struct trace *all = trace_new((uint32_t)total);
+    if (!all)
+        return error_set(err, ERROR_MEMORY, "no memory to unite %zu traces", n);
+    all->has_capacity = traces[0]->has_capacity;
+    if (unite_vms(all, traces, n, err) < 0 || unite_samples(all, traces, n, err) < 0) {
+        trace_free(all);
+        return -1;
+    }
+    *ret_trace = all;
     return 0;
 }

@@ -8,8 +8,6 @@
 #include "base/file.h"
 #include "simulate/unpack.h"
 
-DEFINE_CLEANUP(struct trace *, trace_free);
-
 static int read_unpacked(const char *path, char **ret_text, size_t *ret_size, struct error *err)
 {
     CLEANUP(free) char *data = NULL;
@@ -75,7 +73,7 @@ int trace_load_all(const char *const *paths, size_t n, struct trace **ret_trace,
 {
     if (n == 1)
         return trace_load(paths[0], ret_trace, err);
-    CLEANUP(free) struct trace **traces = calloc(n ? n : 1, sizeof(*traces));
+    struct trace **traces = calloc(n ? n : 1, sizeof(*traces));
     if (!traces)
         return error_set(err, ERROR_MEMORY, "no memory for %zu traces", n);
     int result = 0;
@@ -85,5 +83,6 @@ int trace_load_all(const char *const *paths, size_t n, struct trace **ret_trace,
         result = trace_unite((const struct trace *const *)traces, n, ret_trace, err);
     for (size_t k = 0; k < n; k++)
         trace_free(traces[k]);
+    free(traces);
     return result;
 }

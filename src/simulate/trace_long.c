@@ -116,31 +116,45 @@ static int parse_usage(struct trace_text text, const struct trace_names *names, 
     return 0;
 }
 
+// The samples of a trace whose VMs are known.
+static int fill_samples(struct trace_text usage, const char *vms_file, struct trace *trace, struct error *err)
+{
+    struct trace_names names;
+    uint32_t *next = calloc(trace->n_vms, sizeof(*next));
+    if (!next)
+        return error_set(err, ERROR_MEMORY, "%s: no memory for %u VMs", usage.file, trace->n_vms);
+    int result = trace_names_index(trace, &names, err);
+    if (result == 0) {
+        result = parse_usage(usage, &names, trace, next, err);
+        trace_names_free(&names);
+    }
+    for (uint32_t v = 0; v < trace->n_vms && result == 0; v++) {
+        if (next[v] == 0)
+            result =
+                error_set(err, ERROR_INPUT, "%s: VM \"%s\" of %s has no row: give it one, or remove it there",
+                          usage.file, trace->name[v], vms_file);
+        else
+            hold(trace, v, next[v], trace->last[v] + 1);
+    }
+    free(next);
+    return result;
+}
+
 int trace_parse_long(struct trace_text vms, struct trace_text usage, size_t max_samples,
                      struct trace **ret_trace, struct error *err)
 {
-    CLEANUP(trace_free) struct trace *trace = NULL;
+    struct trace *trace = NULL;
     if (parse_vms(vms, &trace, err) < 0)
         return -1;
-    if (trace_allocate_samples(trace, true, max_samples, err) < 0)
-        return error_context(err, "%s", vms.file);
-    CLEANUP(free) uint32_t *next = calloc(trace->n_vms, sizeof(*next));
-    struct trace_names names;
-    if (!next)
-        return error_set(err, ERROR_MEMORY, "%s: no memory for %u VMs", usage.file, trace->n_vms);
-    if (trace_names_index(trace, &names, err) < 0)
-        return -1;
-    int result = parse_usage(usage, &names, trace, next, err);
-    trace_names_free(&names);
+    int result = trace_allocate_samples(trace, true, max_samples, err);
     if (result < 0)
+        error_context(err, "%s", vms.file);
+    else
+        result = fill_samples(usage, vms.file, trace, err);
+    if (result < 0) {
+        trace_free(trace);
         return -1;
-    for (uint32_t v = 0; v < trace->n_vms; v++) {
-        if (next[v] == 0)
-            return error_set(err, ERROR_INPUT,
-                             "%s: VM \"%s\" of %s has no row: give it one, or remove it there", usage.file,
-                             trace->name[v], vms.file);
-        hold(trace, v, next[v], trace->last[v] + 1);
     }
-    *ret_trace = take_pointer(&trace);
+    *ret_trace = trace;
     return 0;
 }

@@ -8,17 +8,17 @@
 char *trace_name_copy(const struct csv *csv, const char *name, size_t length, struct error *err)
 {
     if (length == 0 || length > NAME_BYTES) {
-        csv_error(csv, err, "the VM's name has %zu bytes: 1 to %d are allowed", length, NAME_BYTES);
+        csv_fill_error(csv, err, "the VM's name has %zu bytes: 1 to %d are allowed", length, NAME_BYTES);
         return NULL;
     }
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)name[i] < 32 || name[i] == 127) {
-            csv_error(csv, err, "the VM's name has a control character: remove it");
+            csv_fill_error(csv, err, "the VM's name has a control character: remove it");
             return NULL;
         }
     char *copy = strndup(name, length);
     if (!copy)
-        error_set(err, ERROR_MEMORY, "%s: no memory", csv->file);
+        error_fill(err, ERROR_MEMORY, "%s: no memory", csv->file);
     return copy;
 }
 

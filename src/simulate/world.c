@@ -6,13 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "simulate/world_private.h"
 
 #define SLOT_MS ((int64_t)TRACE_SLOT_S * 1000)
 #define MOST_HOSTS 100000.0
-
-DEFINE_CLEANUP(struct world *, world_free);
 
 // ---- lists of VMs on hosts
 
@@ -224,7 +221,7 @@ static int build_hosts(struct world *w, struct error *err)
     double configured = 0, n = 0;
     for (uint32_t v = 0; v < w->n_vms; v++)
         configured += w->vm_mem_mib[v];
-    double count[SCENARIO_TYPES];
+    double count[SCENARIO_TYPES] = {0};
     for (uint32_t i = 0; i < s->n_host_types; i++) {
         count[i] = s->host_type[i].count;
         if (s->host_type[i].count == 0)
@@ -257,27 +254,37 @@ static int build_hosts(struct world *w, struct error *err)
     return 0;
 }
 
+static int build(struct world *w, struct error *err)
+{
+    w->arena = arena_new(0);
+    if (!w->arena)
+        return error_set(err, ERROR_MEMORY, "no memory for a world");
+    build_vms(w);
+    if (w->n_vms == 0)
+        return error_set(err, ERROR_INPUT,
+                         "scenario %s: no VM of the trace fits on any host: larger hosts are needed",
+                         w->scenario->name);
+    if (build_hosts(w, err) < 0)
+        return -1;
+    connect_view(w);
+    return 0;
+}
+
 int world_new(const struct scenario *scenario, const struct trace *trace, uint32_t slots, uint64_t seed,
               struct world **ret_world, struct error *err)
 {
-    CLEANUP(world_free) struct world *w = calloc(1, sizeof(*w));
-    if (w)
-        w->arena = arena_new(0);
-    if (!w || !w->arena)
+    struct world *w = calloc(1, sizeof(*w));
+    if (!w)
         return error_set(err, ERROR_MEMORY, "no memory for a world");
     w->scenario = scenario;
     w->trace = trace;
     w->n_slots = slots;
     w->random = random_seed(seed);
-    build_vms(w);
-    if (w->n_vms == 0)
-        return error_set(err, ERROR_INPUT,
-                         "scenario %s: no VM of the trace fits on any host: larger hosts are needed",
-                         scenario->name);
-    if (build_hosts(w, err) < 0)
+    if (build(w, err) < 0) {
+        world_free(w);
         return -1;
-    connect_view(w);
-    *ret_world = take_pointer(&w);
+    }
+    *ret_world = w;
     return 0;
 }
 
