@@ -2,6 +2,8 @@
 
 const struct verb *const verbs[] = {
     &verb_score,
+    &verb_plan,
+    &verb_place,
 };
 
 const size_t n_verbs = sizeof verbs / sizeof *verbs;

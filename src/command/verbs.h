@@ -29,6 +29,8 @@ struct verb {
 extern const struct verb *const verbs[];
 extern const size_t n_verbs;
 
+extern const struct verb verb_place;
+extern const struct verb verb_plan;
 extern const struct verb verb_score;
 
 // The exit status that belongs to an error: EXIT_USAGE for ERROR_INPUT, else EXIT_FAILED.

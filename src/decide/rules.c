@@ -74,7 +74,8 @@ static uint32_t members_in(const struct rules *rules, uint32_t r, uint32_t domai
 {
     const struct snapshot *s = rules->snapshot;
     const struct rule *rule = &s->rules[r];
-    bool there = except != SNAPSHOT_NONE && domain_of(s, rule, rules->host[except]) == domain;
+    bool there =
+        except != SNAPSHOT_NONE && counts(rules, except) && domain_of(s, rule, rules->host[except]) == domain;
     if (rules->count[r])
         return rules->count[r][domain] - there;
     uint32_t n = 0;
@@ -168,9 +169,12 @@ void rules_moved(struct rules *rules, uint32_t v, uint32_t from)
         uint32_t r = rules->rule[i];
         if (!rules->count[r])
             continue;
-        assert(rules->count[r][domain_of(s, &s->rules[r], from)] > 0);
-        rules->count[r][domain_of(s, &s->rules[r], from)]--;
-        rules->count[r][domain_of(s, &s->rules[r], rules->host[v])]++;
+        if (s->hosts.state[from] != HOST_DOWN) {
+            assert(rules->count[r][domain_of(s, &s->rules[r], from)] > 0);
+            rules->count[r][domain_of(s, &s->rules[r], from)]--;
+        }
+        if (counts(rules, v))
+            rules->count[r][domain_of(s, &s->rules[r], rules->host[v])]++;
     }
 }
 
