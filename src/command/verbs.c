@@ -4,6 +4,7 @@ const struct verb *const verbs[] = {
     &verb_score,
     &verb_plan,
     &verb_place,
+    &verb_simulate,
 };
 
 const size_t n_verbs = sizeof verbs / sizeof *verbs;

@@ -32,6 +32,7 @@ extern const size_t n_verbs;
 extern const struct verb verb_place;
 extern const struct verb verb_plan;
 extern const struct verb verb_score;
+extern const struct verb verb_simulate;
 
 // The exit status that belongs to an error: EXIT_USAGE for ERROR_INPUT, else EXIT_FAILED.
 int exit_status_of(const struct error *err);
