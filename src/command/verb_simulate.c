@@ -216,15 +216,14 @@ const struct verb verb_simulate = {
     .name = "simulate",
     .words = "",
     .summary = "what a policy would do to a cluster that follows a trace",
-    .more = "Policies:\n"
-            "  ballast            immediate and long-term balancer and memory manager\n"
-            "  ballast-immediate  without the long-term balancer\n"
-            "  ballast-longterm   without the immediate balancers\n"
-            "  none               VMs stay where they were first placed\n"
-            "  drs                imbalance-driven hill-climbing (VMware Technical Journal 2012)\n"
-            "  sandpiper          hotspots by volume to size (NSDI 2007)\n"
-            "  lr-mmt             local regression, minimum migration time (CCPE 2012)\n"
-            "Equal seeds and inputs give equal output, elapsed_s apart.",
+    .more =
+        "Policies: ballast (immediate and long-term balancer and memory manager), ballast-immediate "
+        "(without\n"
+        "the long-term balancer), ballast-longterm (without the immediate ones), none (VMs stay where they\n"
+        "were first placed); and as yardsticks drs (imbalance-driven hill-climbing, VMware Technical "
+        "Journal\n"
+        "2012), sandpiper (hotspots by volume to size, NSDI 2007), lr-mmt (local regression, minimum\n"
+        "migration time, CCPE 2012). Equal seeds and inputs give equal output, elapsed_s apart.",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .values_size = sizeof(struct simulate_options),
