@@ -1,5 +1,5 @@
 // What `ballast set` knows: one row a setting, with its type, range and meaning. Values are kept as text in
-// their normal form; who uses one parses it with setting_parse.
+// their normal form; who uses one parses it with store_key_parse.
 #ifndef BALLAST_STORE_SETTING_KEYS_H
 #define BALLAST_STORE_SETTING_KEYS_H
 
@@ -8,32 +8,33 @@
 #include "base/error.h"
 #include "store/store.h"
 
-enum setting_type {
-    SETTING_INTEGER,
-    SETTING_NUMBER,
-    SETTING_BOOLEAN, // yes | no
-    SETTING_MODE,    // observe | recommend | auto
+enum store_key_type {
+    STORE_KEY_INTEGER,
+    STORE_KEY_NUMBER,
+    STORE_KEY_BOOLEAN, // yes | no
+    STORE_KEY_MODE,    // observe | recommend | auto
 };
 
-struct setting_key {
+struct store_key {
     const char *name;
     unsigned scopes; // 1 << enum store_scope, or-ed
-    enum setting_type type;
+    enum store_key_type type;
     double least, most;
+    double fallback;   // what holds when it is not set, for keys whose fallback the store itself uses
     const char *unset; // what holds when it is not set: a value, or words in parentheses
     const char *help;
 };
 
-extern const struct setting_key setting_keys[];
-extern const size_t n_setting_keys;
+extern const struct store_key store_keys[];
+extern const size_t n_store_keys;
 
 // The row of that name, or NULL.
-const struct setting_key *setting_key_find(const char *name);
+const struct store_key *store_key_find(const char *name);
 
 // Checks value for key in scope. ret_number (may be NULL): the number, 0 or 1 for a boolean, enum store_mode for a
 // mode. ERROR_INPUT names the key, what was given and what is possible.
-int setting_parse(enum store_scope scope, const char *name, const char *value, double *ret_number,
-                  struct error *err);
+int store_key_parse(enum store_scope scope, const char *name, const char *value, double *ret_number,
+                    struct error *err);
 
 const char *store_mode_name(enum store_mode mode);
 

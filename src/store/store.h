@@ -107,7 +107,7 @@ struct store_host {
 enum store_vm_state {
     STORE_VM_RUNNING,
     STORE_VM_PAUSED,
-    STORE_VM_INCOMING, // a migration's destination side: memory is taken here, it runs elsewhere
+    STORE_VM_INCOMING, // a migration's destination side; not written: the row is the source's until it ends
     STORE_VM_OTHER,    // crashed, shut off in place, ...
 };
 
@@ -239,12 +239,20 @@ struct store_move {
     const char *reason;
 };
 
+// What the claimant's configuration allows. A cluster setting of the same meaning (`ballast set`) overrides
+// it, so that one word holds for all; 0: the setting's own default.
+struct store_limits {
+    uint32_t out_per_host, in_per_host, per_cluster, per_hour;
+    double growth; // what each VM on the destination may grow by, a fraction
+};
+
 struct store_claim {
     struct store_move move;   // ignored when order is given
     uint64_t order;           // 0, or the id of an ordered (approved) migration to turn into a claim
     struct store_epoch epoch; // of the lease under which it was planned; counter 0: none needed
     int64_t lifetime_ms;      // until it must have been renewed; 0: 30 s
-    int64_t cooldown_ms;      // the VM must have been left alone for so long (what its cost says); 0: none
+    struct store_limits limits;
+    int64_t cooldown_ms; // the VM must have been left alone for so long (what its cost says); 0: none
 };
 
 enum store_refusal {

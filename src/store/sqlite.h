@@ -1,0 +1,208 @@
+// The SQLite back-end's inside: one connection, its transactions and statements, and the tables' columns.
+//
+// Shape of every operation:
+//
+//     if (sqlite_begin(s, ACCESS_WRITE, err) < 0)      // takes the handle, starts deadline and transaction,
+//         return -1;                                   // and reads the store's clock after the lock: s->now_ms
+//     ... sqlite_start / sqlite_step / sqlite_run ...
+//     return sqlite_end(s, rc, err);                   // commits on 0, else rolls back; gives the handle back
+#ifndef BALLAST_STORE_SQLITE_H
+#define BALLAST_STORE_SQLITE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "base/cleanup.h"
+#include "store/backend.h"
+
+#define SQLITE_APPLICATION_ID 0x626c7374 // "blst", in the file's header
+#define SQLITE_MAX_STATEMENTS 96         // distinct statements of this back-end, with room
+#define SQLITE_QUICK_CHECK_BYTES                                                                             \
+    (32 << 20) // files up to this are checked whole when an agent opens them (0.1 s)
+
+enum sqlite_access { ACCESS_READ, ACCESS_WRITE };
+
+struct sqlite_statement {
+    const char *sql; // the key: its address
+    sqlite3_stmt *prepared;
+};
+
+struct sqlite_store {
+    struct store base;
+    char *path;
+    bool read_only;
+    sqlite3 *db;
+    pthread_mutex_t mutex; // held during a call
+    int64_t timeout_ms;
+    int64_t deadline_ms; // of the call that is running, CLOCK_MONOTONIC
+    int64_t now_ms;      // the store's clock, read after the lock of the transaction that is running
+    int64_t (*clock_ms)(void *data);
+    void *clock_data;
+    int64_t clock_offset_ms; // store's clock = CLOCK_BOOTTIME + offset; see sqlite_clock.c
+    uint64_t timeline;
+    int schema_version;
+    bool schema_checked;
+    int64_t pruned_at_ms; // when this handle last dropped old rows
+    // Statements made from the column tables, by what the schema at hand has.
+    char *upsert_host, *select_host, *upsert_vm, *select_vm;
+    struct sqlite_statement statements[SQLITE_MAX_STATEMENTS];
+    size_t n_statements;
+};
+
+static inline struct sqlite_store *sqlite_of(struct store *store)
+{
+    return (struct sqlite_store *)store;
+}
+
+// ---- sqlite_call.c: calls, transactions, statements ------------------------------------------------------
+
+int sqlite_begin(struct sqlite_store *s, enum sqlite_access access, struct error *err);
+int sqlite_end(struct sqlite_store *s, int rc, struct error *err);
+
+// Turns what SQLite just said into an error that names the file, the cause and the cure. Returns -1.
+int sqlite_error(struct sqlite_store *s, int code, struct error *err);
+
+// Prepares (once per handle) and binds: t text (NULL allowed), i int64_t, d double, b blob (pointer, int).
+// NULL on an error. The statement is valid until the next sqlite_start with the same sql.
+sqlite3_stmt *sqlite_start(struct sqlite_store *s, struct error *err, const char *sql, const char *types,
+                           ...);
+
+// 1: a row; 0: no more (the statement is reset); -1: error.
+int sqlite_step(struct sqlite_store *s, sqlite3_stmt *statement, struct error *err);
+
+// sqlite_start and one step; for statements without a result. 0 or -1.
+int sqlite_run(struct sqlite_store *s, struct error *err, const char *sql, const char *types, ...);
+
+// First column of the first row; fallback when there is no row or it is NULL.
+int sqlite_number(struct sqlite_store *s, double fallback, double *ret_number, struct error *err,
+                  const char *sql, const char *types, ...);
+
+// Text of a column in the arena; NULL for NULL.
+const char *sqlite_text(sqlite3_stmt *statement, int column, struct arena *arena);
+
+int64_t sqlite_mono_ms(void);
+
+// Sets the busy and progress handlers that keep the deadline.
+void sqlite_install_deadline(struct sqlite_store *s);
+
+// ---- sqlite_schema.c -------------------------------------------------------------------------------------
+
+// Newest schema that this program writes.
+int sqlite_schema_newest(void);
+
+// In a new, empty database: everything, up to version (tests make old ones).
+int sqlite_schema_create(sqlite3 *db, int version);
+
+// Brings the schema of an opened store up to date (writers), or accepts it (readers). Needs a deadline.
+int sqlite_schema_open(struct sqlite_store *s, struct error *err);
+
+// ---- sqlite_clock.c --------------------------------------------------------------------------------------
+
+int sqlite_clock_open(struct sqlite_store *s, struct error *err);
+int64_t sqlite_clock_now(const struct sqlite_store *s);
+int sqlite_meta_get(struct sqlite_store *s, const char *key, int64_t fallback, int64_t *ret_value,
+                    struct error *err);
+int sqlite_meta_set(struct sqlite_store *s, const char *key, int64_t value, struct error *err);
+
+// The wall time of a moment of the store's clock, for people.
+struct wall sqlite_wall(const struct sqlite_store *s, int64_t at_ms);
+
+// ---- sqlite_columns.c: hosts and VMs as tables of columns ------------------------------------------------
+
+enum column_type { COLUMN_TEXT, COLUMN_DOUBLE, COLUMN_INT, COLUMN_BOOL };
+
+struct column {
+    const char *name;
+    enum column_type type;
+    size_t offset; // in struct store_host or struct store_vm
+    int since;     // schema version that has it
+};
+
+extern const struct column host_columns[], vm_columns[];
+extern const size_t n_host_columns, n_vm_columns;
+
+// Makes the four statements for the schema at hand.
+int sqlite_columns_open(struct sqlite_store *s, struct error *err);
+
+// Binds a row to parameters from first on and returns the number of the next parameter, or -1: a figure
+// that is not finite, a text that is missing.
+int sqlite_columns_bind(struct sqlite_store *s, sqlite3_stmt *statement, const struct column *columns,
+                        size_t n, const void *row, int first, struct error *err);
+
+// Reads a row from columns from first on; returns the number of the next column.
+int sqlite_columns_read(const struct sqlite_store *s, sqlite3_stmt *statement, const struct column *columns,
+                        size_t n, void *row, int first, struct arena *arena);
+
+// ---- shared between operations ---------------------------------------------------------------------------
+
+// Within a write transaction: claims that have expired become unknown, waiting ones past their time are cancelled.
+int sqlite_expire(struct sqlite_store *s, struct error *err);
+
+// Within a write transaction: drops old rows, a bounded number.
+int sqlite_prune(struct sqlite_store *s, struct error *err);
+
+// Within a write transaction.
+int sqlite_event(struct sqlite_store *s, enum store_severity severity, const char *kind, const char *host,
+                 const char *vm_uuid, const char *vm_name, struct error *err, const char *format, ...)
+    __attribute__((format(printf, 8, 9)));
+
+// A setting as a number (see setting_keys.h), fallback when it is not set.
+int sqlite_setting(struct sqlite_store *s, enum store_scope scope, const char *object, const char *key,
+                   double fallback, double *ret_number, struct error *err);
+
+DEFINE_CLEANUP(struct arena *, arena_free);
+
+// Whether the lease of that epoch is held and in force.
+int sqlite_epoch_holds(struct sqlite_store *s, const struct store_epoch *epoch, bool *ret_holds,
+                       struct error *err);
+
+int sqlite_is_planning(struct sqlite_store *s, bool *ret_planning, struct error *err);
+
+// Columns of migrations in the order that sqlite_migration_read reads.
+#define MIGRATION_COLUMNS                                                                                    \
+    "m.id, m.state, m.vm_uuid, m.vm_name, m.source, m.destination, m.origin, m.mem_needed_mib, "             \
+    "m.cpu_needed_cores, m.cpu_ceiling_cores, m.benefit_lost_vm_s, m.cost_lost_vm_s, m.expected_s, "         \
+    "m.reason, "                                                                                             \
+    "m.text, m.approved_by, m.after_id, m.created_at, m.started_at, m.ended_at, m.expires_at, "              \
+    "m.transferred_mib, m.remaining_mib, m.rate_mib_s, m.dirty_mib_s, m.duration_s, m.downtime_ms "
+
+void sqlite_migration_read(const struct sqlite_store *s, sqlite3_stmt *statement, struct arena *arena,
+                           struct store_migration *ret_migration);
+
+// Operations, one file a group.
+int sqlite_join(struct store *store, const struct store_host *host, const struct store_vm *vms, size_t n_vms,
+                struct error *err);
+int sqlite_report(struct store *store, const struct store_report *report, struct error *err);
+int sqlite_heartbeat(struct store *store, const char *host, struct store_pulse *ret_pulse, struct error *err);
+int sqlite_leave(struct store *store, const char *host, struct error *err);
+int sqlite_remove_host(struct store *store, const char *host, struct error *err);
+int sqlite_read_cluster(struct store *store, const struct store_read *what,
+                        struct store_cluster **ret_cluster, struct error *err);
+int sqlite_claim(struct store *store, const struct store_claim *claim, struct store_claim_result *ret_result,
+                 struct error *err);
+int sqlite_advance(struct store *store, uint64_t id, struct error *err);
+int sqlite_renew(struct store *store, uint64_t id, int64_t lifetime_ms, const struct store_progress *progress,
+                 struct error *err);
+int sqlite_finish(struct store *store, uint64_t id, const struct store_outcome *outcome, struct error *err);
+int sqlite_propose(struct store *store, const struct store_move *move, enum store_migration_state state,
+                   uint64_t after, int64_t lifetime_ms, const struct store_epoch *epoch, uint64_t *ret_id,
+                   struct error *err);
+int sqlite_approve(struct store *store, uint64_t id, const char *who, struct error *err);
+int sqlite_read_migrations(struct store *store, const struct store_migration_filter *filter,
+                           struct store_migrations **ret_migrations, struct error *err);
+int sqlite_lease_take(struct store *store, const char *name, const char *holder, int64_t lifetime_ms,
+                      bool planning, struct store_lease *ret_lease, struct error *err);
+int sqlite_lease_release(struct store *store, const char *name, const char *holder, struct error *err);
+int sqlite_append_decisions(struct store *store, const struct store_decision *decisions, size_t n,
+                            struct error *err);
+int sqlite_read_decisions(struct store *store, const struct store_decision_filter *filter,
+                          struct store_decisions **ret_decisions, struct error *err);
+int sqlite_append_event(struct store *store, const struct store_event *event, struct error *err);
+int sqlite_read_events(struct store *store, const struct store_event_filter *filter,
+                       struct store_events **ret_events, struct error *err);
+int sqlite_set(struct store *store, enum store_scope scope, const char *object, const char *key,
+               const char *value, struct error *err);
+int sqlite_read_settings(struct store *store, const char *host, struct store_settings **ret_settings,
+                         struct error *err);
+
+#endif
