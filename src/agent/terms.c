@@ -32,7 +32,7 @@ static bool look_up(const struct store_settings *rows, enum store_scope scope, c
     for (size_t i = 0; i < rows->n; i++) {
         const struct store_setting *row = &rows->at[i];
         if (row->scope == scope && strcmp(row->object, object) == 0 && strcmp(row->key, key) == 0)
-            return setting_parse(scope, key, row->value, ret_number, NULL) == 0;
+            return store_key_parse(scope, key, row->value, ret_number, NULL) == 0;
     }
     return false;
 }
