@@ -14,17 +14,23 @@
 #include "decide/plan.h"
 #include "model/snapshot.h"
 
+// A VM that moved so often within a day has no place that suits it; another move is no answer.
+#define LONGTERM_MOVES_A_DAY 6
+// Packing waits until it has looked possible for an hour: a dip in demand is shorter.
+#define LONGTERM_PACK_AFTER_S 3600.0
+
 struct longterm_settings {
     struct plan_settings plan; // goal PLAN_RELIEVE or PLAN_BALANCE; bounds for packing too
     double period_s;           // 300: between plans while nobody asks
     double urgent_gap_s;       // 10: least time between plans when a host asks
     bool consolidate;          // also pack, and let emptied hosts sleep
-    double pack_after_s;       // how long packing must have looked possible before it is done; 0 at start
-    double return_bar_s;       // a VM does not return to a host that it left less than this ago: 3600
-    double vm_rest_s;          // a VM that moved is left alone by packing this long
-    uint32_t max_running;      // orders open at a time; 0: no bound
+    double
+        pack_after_s; // how long packing must have looked possible before it is done; not at the first plan
+    double return_bar_s; // a VM does not return to a host that it left less than this ago: 3900
+    double vm_rest_s;    // a VM that moved is left alone by packing for so long: 3600
 };
 
+// Every figure has a meaning of its own above; these are the values in brackets, consolidation off.
 struct longterm_settings longterm_settings_default(void);
 
 struct longterm_input {
@@ -34,7 +40,9 @@ struct longterm_input {
     const bool *vm_busy;       // in an open claim or migration: not ordered again; NULL: none
     struct plan_series series; // aligned demand of the last hour (plan.h); optional
     bool lease_held;
-    bool destination_wanted; // a host reports that it found no destination
+    bool destination_wanted;  // a host reports that it found no destination
+    bool (*stop)(void *data); // the search's time limit (plan.h); NULL: none
+    void *stop_data;
 };
 
 enum longterm_outcome {
@@ -47,18 +55,18 @@ enum longterm_outcome {
 struct longterm_output {
     enum longterm_outcome outcome;
     struct plan plan;   // valid until the next step; n_moves 0 where there is none
-    const char *reason; // one line: why it planned, and what came of it
+    const char *reason; // one line: why it planned, and what came of it; NULL when it did not
     double next_step_s; // after that many seconds at the latest it wants to be called again
 };
 
 struct longterm;
 
-// Takes NULL for the defaults. NULL when out of memory.
+// settings NULL: the defaults. NULL when out of memory.
 struct longterm *longterm_new(const struct longterm_settings *settings);
 struct longterm *longterm_free(struct longterm *longterm);
 
-// One step. Call it as often as convenient: it plans only when due. Not told otherwise (vm_busy), it takes
-// its orders as carried out when the snapshot shows them.
+// One step. Call it as often as convenient: it plans only when due. What has been moved, by whomever, it sees from
+// where the VMs are. O(n log n) when it plans, else O(1).
 void longterm_step(struct longterm *longterm, const struct longterm_input *in, struct mono now,
                    struct longterm_output *out);
 

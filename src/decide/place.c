@@ -193,6 +193,8 @@ static const char *rejection(const struct plan_state *state, uint32_t v, uint32_
     case PLAN_OBSTACLE_OVERCOMMIT:
         return arena_printf(arena, "overcommitment: %.0f MiB may still be configured, the VM has %.0f",
                             fmax(host->max_cap - host->mem_max, 0), vm->mem_max);
+    case PLAN_OBSTACLE_BARRED:
+        return "it was left lately";
     case PLAN_OBSTACLE_RULE:
         return arena_strdup(arena, "apart: it has one of these VMs already");
     }

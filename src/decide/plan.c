@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "decide/pack.h"
 #include "decide/plan_cost.h"
 #include "decide/plan_improve.h"
 #include "decide/plan_order.h"
@@ -20,6 +21,7 @@ struct plan_settings plan_settings_default(void)
         .mem_growth = PLAN_MEM_GROWTH,
         .horizon_s = PLAN_HORIZON_S,
         .pack_cpu_fill = PLAN_PACK_CPU_FILL,
+        .pack_expected_loss = PLAN_PACK_EXPECTED_LOSS,
         .host_actions = true,
     };
 }
@@ -62,8 +64,7 @@ static void improve(struct plan_state *state, struct plan_search *search, struct
     uint64_t work = improve_work(state);
     bool needed = steps->n > 0;
     for (uint32_t h = 0; h < state->n_hosts && !needed; h++)
-        needed = state->host[h].empties ? state->host[h].head != NONE
-                                        : state->host[h].loss > state->host[h].own_loss + PLAN_ROUNDING;
+        needed = state->host[h].empties ? state->host[h].head != NONE : plan_is_needy(state, h);
     if (!work || !needed || !plan_improve(state, search, steps->capacity, work))
         return;
     struct plan_target *target;
@@ -162,6 +163,82 @@ static void tell_scores(const struct plan_state *state, const struct snapshot *s
     score_compute(&after, state->arena, &ret->after, NULL);
 }
 
+// Whether somebody could use another host: a loss that is left, or a VM that cannot leave a host in maintenance.
+static bool wants_host(const struct plan_state *state)
+{
+    if (state->settings.goal == PLAN_BALANCE)
+        return false;
+    for (uint32_t h = 0; h < state->n_hosts; h++) {
+        const struct plan_host *host = &state->host[h];
+        if (host->counts && (plan_is_needy(state, h) || (host->empties && host->head != NONE)))
+            return true;
+    }
+    return false;
+}
+
+// The largest host on standby, then by name.
+static uint32_t next_standby(const struct plan_state *state, const bool *woken)
+{
+    uint32_t best = NONE;
+    for (uint32_t h = 0; h < state->n_hosts; h++) {
+        if (state->snapshot->hosts.state[h] != HOST_STANDBY || woken[h])
+            continue;
+        if (best == NONE || state->host[h].cpu_cap > state->host[best].cpu_cap)
+            best = h;
+    }
+    return best;
+}
+
+// Wakes hosts one by one as long as that helps.
+static void wake_hosts(struct plan_state *state, struct plan_search *search, struct plan_steps *steps,
+                       bool *woken)
+{
+    while (state->settings.host_actions && steps->n < steps->capacity && wants_host(state) &&
+           !plan_is_over(state)) {
+        uint32_t h = next_standby(state, woken);
+        if (h == NONE)
+            return;
+        plan_state_wake(state, h, true);
+        plan_search_resort(search);
+        woken[h] = true;
+        uint32_t before = steps->n;
+        plan_search_run(search, steps);
+        if (state->host[h].head != NONE || steps->n > before)
+            continue;
+        plan_state_wake(state, h, false);
+        plan_search_resort(search);
+        woken[h] = false;
+        return;
+    }
+}
+
+static void tell_host_actions(struct plan_state *state, const struct plan_steps *steps, const bool *woken,
+                              const bool *emptied, struct arena *arena, struct plan *ret)
+{
+    ret->host_actions = arena_new_array(arena, struct plan_host_action, state->n_hosts);
+    if (!state->settings.host_actions)
+        return;
+    uint32_t *first = arena_new_array(state->arena, uint32_t, state->n_hosts);
+    uint32_t *last = arena_new_array(state->arena, uint32_t, state->n_hosts);
+    for (uint32_t i = steps->n; i-- > 0;)
+        first[steps->at[i].to] = i + 1;
+    for (uint32_t i = 0; i < steps->n; i++)
+        last[steps->at[i].from] = i + 1;
+    uint32_t spare = 0;
+    for (uint32_t h = 0; h < state->n_hosts; h++) {
+        if (woken[h] && first[h])
+            ret->host_actions[ret->n_host_actions++] =
+                (struct plan_host_action){state->input_host[h], true, first[h] - 1};
+        bool empty = state->host[h].up && state->host[h].head == NONE && !woken[h];
+        if (state->settings.goal != PLAN_PACK || !(empty || emptied[h]))
+            continue;
+        if (spare++ < state->settings.reserve_hosts)
+            continue;
+        ret->host_actions[ret->n_host_actions++] =
+            (struct plan_host_action){state->input_host[h], false, last[h]};
+    }
+}
+
 void plan_make(const struct snapshot *snapshot, const struct plan_settings *settings, struct arena *arena,
                struct plan *ret)
 {
@@ -171,6 +248,12 @@ void plan_make(const struct snapshot *snapshot, const struct plan_settings *sett
     struct plan_search *search = plan_search_new(state);
     plan_search_run(search, &steps);
     improve(state, search, &steps);
+    bool *woken = arena_new_array(state->arena, bool, state->n_hosts);
+    bool *emptied = arena_new_array(state->arena, bool, state->n_hosts);
+    wake_hosts(state, search, &steps, woken);
+    if (settings->goal == PLAN_PACK && !wants_host(state))
+        plan.hosts_emptied = pack_run(state, search, &steps, emptied);
+    tell_host_actions(state, &steps, woken, emptied, arena, &plan);
     tell_moves(state, &steps, arena, &plan);
     tell_stuck(state, steps.n == steps.capacity, arena, &plan);
     tell_scores(state, snapshot, arena, &plan);

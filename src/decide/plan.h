@@ -46,6 +46,8 @@ enum plan_measure {
 // A packed host is filled with CPU demand to at most this part of its cores where no history tells how its
 // VMs' demands move together.
 #define PLAN_PACK_CPU_FILL 0.85
+// With series: packing may make a host expect to lose this part of its VMs' time.
+#define PLAN_PACK_EXPECTED_LOSS 0.001
 
 // Demand of every VM in the past, aligned in time, so that sums over VMs are what a host would have seen.
 struct plan_series {
@@ -62,14 +64,22 @@ struct plan_settings {
         mem_overcommit; // sum of mem_mib <= this x (mem_mib - mem_reserved_mib) on a destination; 0: no bound
     double mem_growth;
     double horizon_s;
-    uint32_t reserve_hosts;     // PLAN_PACK: hosts to leave on and empty beyond what is needed
-    double pack_cpu_fill;       // PLAN_PACK without series: highest planned demand / cores
-    double pack_expected_unmet; // PLAN_PACK with series: part of a host's demand that may be unmet
+    uint32_t reserve_hosts; // PLAN_PACK: hosts to leave on and empty beyond what is needed
+    double pack_cpu_fill;   // PLAN_PACK without series: highest planned demand / cores
+    double
+        pack_expected_loss; // PLAN_PACK with series or sd: part of its VMs' time that a host may be expected to lose
     bool host_actions;   // PLAN_PACK: propose sleep for emptied hosts; any goal: wake standby hosts if needed
     uint64_t work_limit; // candidate evaluations; 0: a default that grows with the cluster. Deterministic
     bool (*stop)(void *data); // asked now and then whether time is up; NULL: never. What was found is given
     void *stop_data;
-    const bool *hold;          // per VM: is not to be moved now (in flight, cooling down); NULL: none
+    const bool *hold; // per VM: is not to be moved now (in flight, cooling down); NULL: none
+    const bool *keep; // per VM: packing leaves it where it is; NULL: none
+    // Whether VM vm is not to go to that host now (it left it lately); NULL: never.
+    bool (*barred)(void *data, uint32_t vm, uint32_t host);
+    void *barred_data;
+    // Hosts whose VMs lose no more than this part are left alone: what packing has accepted, relieving does not undo.
+    double tolerated_loss;
+    uint32_t most_emptied;     // PLAN_PACK: at most so many hosts in one plan; 0: no bound
     struct plan_series series; // optional
 };
 
@@ -103,6 +113,7 @@ struct plan {
     struct plan_stuck *stuck; // what should leave its host and cannot
     uint32_t n_host_actions;
     struct plan_host_action *host_actions;
+    uint32_t hosts_emptied; // by packing
     struct score before, after;
     uint64_t evaluations; // candidates evaluated
     bool stopped;         // the stop callback or the work limit ended the search early

@@ -66,7 +66,7 @@ const char *plan_reason_stuck(struct plan_state *state, uint32_t v, bool out_of_
         return arena_strdup(arena, "it is marked as not movable");
     if (state->settings.hold && state->settings.hold[state->input_vm[v]])
         return arena_strdup(arena, "it is held: a migration is under way or was just made");
-    uint32_t n[PLAN_OBSTACLE_RULE + 1] = {0};
+    uint32_t n[PLAN_OBSTACLES] = {0};
     uint32_t rule = SNAPSHOT_NONE;
     for (uint32_t h = 0; h < state->n_hosts; h++) {
         if (h == state->vm[v].host)
@@ -89,6 +89,7 @@ const char *plan_reason_stuck(struct plan_state *state, uint32_t v, bool out_of_
     } parts[] = {{PLAN_OBSTACLE_MEMORY, "lack memory"},
                  {PLAN_OBSTACLE_OVERCOMMIT, "would exceed the overcommitment of memory"},
                  {PLAN_OBSTACLE_CANNOT_RUN, "cannot run it"},
+                 {PLAN_OBSTACLE_BARRED, "were left by it lately"},
                  {PLAN_OBSTACLE_STATE, "are not up"},
                  {PLAN_OBSTACLE_RULE, "are barred by a rule"}};
     text[0] = '\0';

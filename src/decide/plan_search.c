@@ -31,10 +31,16 @@ struct source {
     uint32_t at; // position in the heap, NONE: not in it
 };
 
+struct sortable {
+    double key;
+    uint32_t host;
+};
+
 struct plan_search {
     struct plan_state *state;
     struct order order[ORDERS];
     uint32_t n_ordered;
+    struct sortable *scratch;
     struct source *source;
     uint32_t *heap, n_heap;
     uint32_t candidate[ALL_HOSTS + ORDERS * PER_ORDER];
@@ -47,11 +53,6 @@ static double key_of(const struct plan_state *state, uint32_t h, int order)
     double cpu = host->cpu / host->cpu_cap, mem = host->mem_used / host->mem_phys;
     return order == 0 ? cpu : order == 1 ? mem : cpu + mem;
 }
-
-struct sortable {
-    double key;
-    uint32_t host;
-};
 
 static int by_key(const void *a, const void *b)
 {
@@ -106,18 +107,24 @@ void plan_search_touch(struct plan_search *search, uint32_t h)
     }
 }
 
+void plan_search_resort(struct plan_search *search)
+{
+    for (int o = 0; o < ORDERS; o++)
+        sort_order(search, o, search->scratch);
+}
+
 struct plan_search *plan_search_new(struct plan_state *state)
 {
     struct arena *arena = state->arena;
     struct plan_search *search = arena_new_object(arena, struct plan_search);
     search->state = state;
-    struct sortable *scratch = arena_new_array(arena, struct sortable, state->n_hosts);
+    search->scratch = arena_new_array(arena, struct sortable, state->n_hosts);
     for (int o = 0; o < ORDERS; o++) {
         search->order[o] = (struct order){arena_new_array(arena, uint32_t, state->n_hosts),
                                           arena_new_array(arena, uint32_t, state->n_hosts),
                                           arena_new_array(arena, double, state->n_hosts)};
-        sort_order(search, o, scratch);
     }
+    plan_search_resort(search);
     search->source = arena_new_array(arena, struct source, state->n_hosts);
     search->heap = arena_new_array(arena, uint32_t, state->n_hosts);
     search->stamp = arena_new_array(arena, uint32_t, state->n_hosts);
@@ -295,7 +302,7 @@ static bool may_give(const struct plan_state *state, uint32_t h)
         return false;
     if (state->settings.goal == PLAN_BALANCE || host->empties || state->snapshot->n_rules > 0)
         return true;
-    return host->loss > host->own_loss + PLAN_ROUNDING;
+    return plan_is_needy(state, h);
 }
 
 static void fill_heap(struct plan_search *search)

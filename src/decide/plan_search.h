@@ -39,6 +39,9 @@ uint32_t plan_search_best(struct plan_state *state, uint32_t v, uint32_t n, cons
 // Tells that a host's sums changed.
 void plan_search_touch(struct plan_search *search, uint32_t h);
 
+// The same after a host came up or went: the orders of destinations hold those that are up.
+void plan_search_resort(struct plan_search *search);
+
 // Whether a gain is worth a move.
 bool plan_gain_pays(const struct plan_state *state, struct plan_gain gain);
 

@@ -77,7 +77,54 @@ static double divided_loss(struct plan_state *state, uint32_t h, uint32_t withou
     return loss;
 }
 
+// The mean over the slots of the loss, as if the excess were shared in proportion to demand.
+static double series_loss(const struct plan_state *state, uint32_t h, uint32_t without, uint32_t with)
+{
+    const double *sum = &state->host_series[(size_t)h * state->n_slots];
+    const float *less = without == NONE ? NULL : &state->series[(size_t)without * state->n_slots];
+    const float *more = with == NONE ? NULL : &state->series[(size_t)with * state->n_slots];
+    double capacity = state->host[h].cpu_cap, part = 0;
+    for (uint32_t i = 0; i < state->n_slots; i++) {
+        double demand = sum[i] - (less ? (double)less[i] : 0) + (more ? (double)more[i] : 0);
+        if (demand > capacity)
+            part += 1 - capacity / demand;
+    }
+    double weight = state->host[h].weight - (without == NONE ? 0 : state->vm[without].weight) +
+                    (with == NONE ? 0 : state->vm[with].weight);
+    return part / state->n_slots * weight;
+}
+
+static double loss_now(struct plan_state *state, uint32_t h, uint32_t without, uint32_t with);
+
 double plan_host_loss(struct plan_state *state, uint32_t h, uint32_t without, uint32_t with)
+{
+    double now = loss_now(state, h, without, with);
+    if (!state->n_slots)
+        return now;
+    return PLAN_SERIES_NOW * now + (1 - PLAN_SERIES_NOW) * series_loss(state, h, without, with);
+}
+
+double plan_expected_part(struct plan_state *state, uint32_t h, uint32_t with, bool *ret_fits_now)
+{
+    const struct plan_host *host = &state->host[h];
+    double weight = host->weight, cpu = host->cpu_want;
+    if (with != NONE) {
+        weight += state->vm[with].weight;
+        cpu += state->vm[with].cpu_want;
+    }
+    *ret_fits_now = fits_in(cpu, host->cpu_cap);
+    if (weight <= 0)
+        return 0;
+    return (state->n_slots ? series_loss(state, h, NONE, with) : loss_now(state, h, NONE, with)) / weight;
+}
+
+bool plan_is_needy(const struct plan_state *state, uint32_t h)
+{
+    const struct plan_host *host = &state->host[h];
+    return host->loss > host->own_loss + state->settings.tolerated_loss * host->weight + PLAN_ROUNDING;
+}
+
+static double loss_now(struct plan_state *state, uint32_t h, uint32_t without, uint32_t with)
 {
     const struct plan_host *host = &state->host[h];
     double cpu = host->cpu_want, mem = host->mem_want, own = host->own_loss;
@@ -107,8 +154,11 @@ static void sum_host(struct plan_state *state, uint32_t h)
         state->mem_sum -= host->mem_load;
     }
     host->cpu = host->cpu_want = host->mem_used = host->mem_want = host->mem_bound = host->mem_max = 0;
-    host->own_loss = host->cpu_var = host->mem_var = 0;
+    host->own_loss = host->cpu_var = host->mem_var = host->weight = 0;
     host->n_vms = 0;
+    double *slots = state->n_slots ? &state->host_series[(size_t)h * state->n_slots] : NULL;
+    for (uint32_t i = 0; i < state->n_slots; i++)
+        slots[i] = 0;
     for (uint32_t v = host->head; v != NONE; v = state->vm[v].next) {
         const struct plan_vm *vm = &state->vm[v];
         host->cpu += vm->cpu;
@@ -120,7 +170,11 @@ static void sum_host(struct plan_state *state, uint32_t h)
         host->own_loss += vm->own_loss;
         host->cpu_var += vm->cpu_var;
         host->mem_var += vm->mem_var;
+        host->weight += vm->weight;
         host->n_vms++;
+        const float *series = &state->series[(size_t)v * state->n_slots];
+        for (uint32_t i = 0; i < state->n_slots; i++)
+            slots[i] += (double)series[i];
     }
     host->cpu_load = host->cpu / host->cpu_cap;
     host->mem_load = host->mem_used / host->mem_phys;
@@ -203,6 +257,19 @@ void plan_state_move_lightly(struct plan_state *state, uint32_t v, uint32_t to)
         rules_moved(state->rules, v, from);
     add_lightly(state, from, vm, -1);
     add_lightly(state, to, vm, 1);
+}
+
+void plan_state_wake(struct plan_state *state, uint32_t h, bool up)
+{
+    struct plan_host *host = &state->host[h];
+    if (host->up == up)
+        return;
+    double sign = up ? 1 : -1;
+    host->up = up;
+    state->n_up += up ? 1 : -1u;
+    state->cpu_sum += sign * host->cpu_load;
+    state->mem_sum += sign * host->mem_load;
+    host->version++;
 }
 
 void plan_state_settle(struct plan_state *state)
@@ -312,6 +379,22 @@ static void allocate_scratch(struct plan_state *state)
     state->scratch = arena_alloc(state->arena, 1, n * sizeof(uint32_t) + 16 + entitlement_scratch_bytes(n));
 }
 
+static void load_series(struct plan_state *state)
+{
+    const struct plan_series *from = &state->settings.series;
+    state->n_slots = from->n_slots;
+    if (!from->n_slots)
+        return;
+    state->series = arena_new_array(state->arena, float, (size_t)state->n_vms * from->n_slots);
+    state->host_series = arena_new_array(state->arena, double, (size_t)state->n_hosts * from->n_slots);
+    for (uint32_t v = 0; v < state->n_vms; v++) {
+        const float *known = &from->cpu_cores[(size_t)state->input_vm[v] * from->n_slots];
+        for (uint32_t i = 0; i < from->n_slots; i++)
+            state->series[(size_t)v * from->n_slots + i] =
+                isnan(known[i]) ? (float)state->snapshot->vms.cpu_demand_cores[v] : known[i];
+    }
+}
+
 static void aim(struct plan_state *state)
 {
     double cpu = 0, mem = 0, cpu_cap = 0, mem_cap = 0;
@@ -346,6 +429,7 @@ struct plan_state *plan_state_new(const struct snapshot *snapshot, const struct 
     for (uint32_t v = 0; v < s->vms.n; v++)
         state->where[v] = s->vms.host[v];
     state->rules = rules_compile(s, state->where, arena);
+    load_series(state);
     double shares = mean_shares(s), bandwidth = usual_bandwidth(s, arena);
     for (uint32_t v = s->vms.n; v-- > 0;) {
         load_vm(state, v, shares, bandwidth);
@@ -380,6 +464,9 @@ enum plan_obstacle plan_obstacle(const struct plan_state *state, uint32_t v, uin
         return PLAN_OBSTACLE_MEMORY;
     if (host->mem_max + vm->mem_max > host->max_cap)
         return PLAN_OBSTACLE_OVERCOMMIT;
+    if (state->settings.barred &&
+        state->settings.barred(state->settings.barred_data, state->input_vm[v], state->input_host[to]))
+        return PLAN_OBSTACLE_BARRED;
     if (!vm->ruled)
         return PLAN_OBSTACLE_NONE;
     if (index_lists_has(&state->snapshot->vms.cannot_run_on, v, to))

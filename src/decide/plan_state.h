@@ -21,6 +21,9 @@
 // Among destinations equal in loss the one with most room: a hundred-thousandth of a VM per second decides
 // nothing else.
 #define PLAN_ROOM_LOSS 1e-5
+// With series: the part of the loss that is what is seen now; the rest is expected from the slots of the series. A
+// contention that was not there before mostly passes within one slot of six in a horizon of half an hour.
+#define PLAN_SERIES_NOW 0.3
 // Sums that differ by rounding alone are equal.
 #define PLAN_ROUNDING 1e-9
 
@@ -48,6 +51,7 @@ struct plan_host {
     double max_cap;          // bound on the sum of configured memory, HUGE_VAL without one
     double cpu, cpu_want, mem_used, mem_want, mem_bound, mem_max, own_loss;
     double cpu_var, mem_var;
+    double weight;                 // of its VMs
     double cpu_load, mem_load;     // demand / capacity, as the balance measures take it
     double loss;                   // lost VM-seconds per second of its VMs
     double start_bound, start_max; // sums before the plan
@@ -77,6 +81,9 @@ struct plan_state {
     struct rules *rules;
     struct entitlement_claim *cpu_claim, *mem_claim; // per VM
     bool uncertain;                                  // some demand has a standard deviation
+    uint32_t n_slots;                                // of the series; 0: none
+    float *series;                                   // per VM, slot by slot; the demand now where unknown
+    double *host_series;                             // per host
     // balance: sums of the loads of hosts that are up, and the loads to aim at
     double cpu_sum, mem_sum;
     double cpu_target, mem_target;
@@ -113,6 +120,16 @@ void plan_state_refresh(struct plan_state *state, uint32_t v);
 // Loss per second of host h without VM `without` and with VM `with` (SNAPSHOT_NONE: nobody).
 double plan_host_loss(struct plan_state *state, uint32_t h, uint32_t without, uint32_t with);
 
+// What host h may be expected to lose with VM `with` in addition, as part of its VMs' weight, and (not NULL) whether
+// what is demanded now fits.
+double plan_expected_part(struct plan_state *state, uint32_t h, uint32_t with, bool *ret_fits_now);
+
+// Whether host h loses more than is tolerated.
+bool plan_is_needy(const struct plan_state *state, uint32_t h);
+
+// Takes a host on standby as up, or back.
+void plan_state_wake(struct plan_state *state, uint32_t h, bool up);
+
 // Whether v may be moved to host `to` now: state, memory bound, overcommitment, host compatibility, strict rules.
 bool plan_fits(const struct plan_state *state, uint32_t v, uint32_t to);
 
@@ -126,8 +143,10 @@ enum plan_obstacle {
     PLAN_OBSTACLE_CANNOT_RUN, // incompatible
     PLAN_OBSTACLE_MEMORY,
     PLAN_OBSTACLE_OVERCOMMIT,
+    PLAN_OBSTACLE_BARRED, // left it lately
     PLAN_OBSTACLE_RULE,
 };
+#define PLAN_OBSTACLES (PLAN_OBSTACLE_RULE + 1)
 enum plan_obstacle plan_obstacle(const struct plan_state *state, uint32_t v, uint32_t to);
 
 // Gain of moving v to host `to`, that fits.
