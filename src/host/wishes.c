@@ -1,0 +1,98 @@
+// The attributes of our metadata element.
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "host/metadata.h"
+
+#define MAX_SHARES 1000000000LL
+#define MAX_AMOUNT 1e12
+
+struct host_wishes wishes_none(void)
+{
+    return (struct host_wishes){
+        .cpu_reservation_cores = -1, .cpu_limit_cores = -1, .mem_reservation_mib = -1, .mem_limit_mib = -1};
+}
+
+static int complain(struct host_wishes *wishes, const char *name, const char *value, const char *cure)
+{
+    snprintf(wishes->problem, sizeof wishes->problem, "%.32s=\"%.32s\": %s", name, value, cure);
+    return -1;
+}
+
+static int set_shares(struct host_wishes *wishes, int64_t *field, const char *name, const char *value)
+{
+    char *end;
+    errno = 0;
+    long long shares = strtoll(value, &end, 10);
+    if (end == value || *end || errno || shares < 1 || shares > MAX_SHARES)
+        return complain(wishes, name, value, "must be a whole number from 1 to 1000000000");
+    *field = shares;
+    return 0;
+}
+
+static int set_amount(struct host_wishes *wishes, double *field, const char *name, const char *value)
+{
+    char *end;
+    double amount = strtod(value, &end);
+    if (end == value || *end || !isfinite(amount) || amount < 0 || amount > MAX_AMOUNT)
+        return complain(wishes, name, value, "must be a number of at least 0");
+    *field = amount;
+    return 0;
+}
+
+static int set_mode(struct host_wishes *wishes, const char *name, const char *value)
+{
+    static const struct {
+        const char *name;
+        enum host_vm_mode mode;
+    } modes[] = {{"observe", HOST_VM_MODE_OBSERVE},
+                 {"recommend", HOST_VM_MODE_RECOMMEND},
+                 {"auto", HOST_VM_MODE_AUTO}};
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        if (strcmp(modes[i].name, value) == 0) {
+            wishes->mode = modes[i].mode;
+            return 0;
+        }
+    }
+    return complain(wishes, name, value, "must be observe, recommend or auto");
+}
+
+static int set_exclude(struct host_wishes *wishes, const char *name, const char *value)
+{
+    static const char *const yes[] = {"yes", "true", "on", "1"}, *const no[] = {"no", "false", "off", "0"};
+    for (size_t i = 0; i < 4; i++) {
+        if (strcasecmp(value, yes[i]) == 0 || strcasecmp(value, no[i]) == 0) {
+            wishes->exclude = strcasecmp(value, yes[i]) == 0;
+            return 0;
+        }
+    }
+    wishes->exclude = true; // whoever wrote it wanted something kept away: rather too careful
+    return complain(wishes, name, value, "must be yes or no; taken as yes");
+}
+
+int wishes_set(struct host_wishes *wishes, const char *name, const char *value)
+{
+    if (strcmp(name, "shares") == 0)
+        return set_shares(wishes, &wishes->shares, name, value);
+    if (strcmp(name, "cpu_shares") == 0)
+        return set_shares(wishes, &wishes->cpu_shares, name, value);
+    if (strcmp(name, "mem_shares") == 0)
+        return set_shares(wishes, &wishes->mem_shares, name, value);
+    if (strcmp(name, "cpu_reservation_cores") == 0)
+        return set_amount(wishes, &wishes->cpu_reservation_cores, name, value);
+    if (strcmp(name, "cpu_limit_cores") == 0)
+        return set_amount(wishes, &wishes->cpu_limit_cores, name, value);
+    if (strcmp(name, "mem_reservation_mib") == 0)
+        return set_amount(wishes, &wishes->mem_reservation_mib, name, value);
+    if (strcmp(name, "mem_limit_mib") == 0)
+        return set_amount(wishes, &wishes->mem_limit_mib, name, value);
+    if (strcmp(name, "mode") == 0)
+        return set_mode(wishes, name, value);
+    if (strcmp(name, "exclude") == 0)
+        return set_exclude(wishes, name, value);
+    return complain(wishes, name, value, "there is no such attribute");
+}
