@@ -90,13 +90,14 @@ struct host_facts {
     bool free_page_reporting; // the guest gives free pages back by itself: resident follows use
     bool kvm;                 // hardware virtualization; false: emulated (QEMU's own overhead is larger)
     enum host_balloon_model balloon_model;
-    uint32_t stats_period_s; // period of the balloon statistics; 0: off
-    uint32_t vcpus;          // now plugged
-    uint32_t immovable;      // enum host_immovable
-    uint32_t host_devices;   // number of <hostdev>
-    uint32_t disks;          // number of disks with a source
-    uint64_t local_disk_kib; // allocated by writable disks on local file systems
-    uint64_t video_ram_kib;  // of the emulated video devices, part of the overhead
+    uint64_t maxmem_kib, current_kib; // as defined when it was read; samples have the newer ones
+    uint32_t stats_period_s;          // period of the balloon statistics; 0: off
+    uint32_t vcpus;                   // now plugged
+    uint32_t immovable;               // enum host_immovable
+    uint32_t host_devices;            // number of <hostdev>
+    uint32_t disks;                   // number of disks with a source
+    uint64_t local_disk_kib;          // allocated by writable disks on local file systems
+    uint64_t video_ram_kib;           // of the emulated video devices, part of the overhead
     enum host_owner owner;
     char owner_id[64]; // the manager's own name of the VM, "" when it tells none
     char arch[16];     // "x86_64"

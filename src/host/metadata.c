@@ -55,8 +55,12 @@ static uint64_t attribute_number(const xmlNode *node, const char *name, uint64_t
     return host_known(value) ? value : otherwise;
 }
 
-static void read_memory_backing(const xmlNode *domain, struct host_facts *facts)
+// libvirt writes memory sizes of a live domain in KiB.
+static void read_memory(const xmlNode *domain, struct host_facts *facts)
 {
+    char text[32];
+    facts->maxmem_kib = proc_number(content(child(domain, "memory"), text, sizeof text));
+    facts->current_kib = proc_number(content(child(domain, "currentMemory"), text, sizeof text));
     const xmlNode *backing = child(domain, "memoryBacking");
     facts->hugepages = child(backing, "hugepages") != NULL;
     facts->memory_locked = child(backing, "locked") != NULL;
@@ -232,7 +236,7 @@ int facts_parse(const char *xml, size_t length, const struct facts_machine *mach
     attribute(type, "arch", facts.arch, sizeof facts.arch);
     attribute(type, "machine", facts.machine, sizeof facts.machine);
     facts.balloon_model = HOST_BALLOON_MODEL_NONE; // unless a device says otherwise
-    read_memory_backing(domain, &facts);
+    read_memory(domain, &facts);
     read_cpu(domain, &facts);
     read_devices(child(domain, "devices"), machine, &facts);
     read_metadata(child(domain, "metadata"), &facts);
