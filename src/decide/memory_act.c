@@ -43,6 +43,8 @@ static double lowest_now(const struct memory_manager *m, const struct memory_vm_
         return 0;
     double permille = m->state.state == MEMORY_HARD ? MEMORY_TAKE_HARD_PERMILLE : MEMORY_TAKE_PERMILLE;
     double step = fmax(MEMORY_TAKE_KIB, (double)vm->maxmem_kib * permille / 1000 * fmax(1, m->elapsed_s));
+    if (!memory_rules_lands_softly(m, vm, t))
+        step = fmax(MEMORY_TAKE_KIB, (double)vm->maxmem_kib * MEMORY_TAKE_PERMILLE / 1000) / 2;
     double lowest =
         t->statistics_at.ms > t->lowered_at.ms || !t->commanded ? t->current_kib - step : t->commanded_kib;
     // What leaves the guest that much free is no loss to it.
@@ -55,6 +57,8 @@ static void take(struct memory_manager *m, const struct memory_input *in, double
         const struct memory_track *t = &m->table.track[i];
         struct memory_plan *p = &m->plan[i];
         double band = band_of(&in->vms[i]);
+        if (m->state.state == MEMORY_SOFT && !t->draining)
+            band *= MEMORY_SOFT_BANDS;
         double to = fmax(p->target, fmin(lowest_now(m, &in->vms[i], t), t->commanded_kib));
         if (!may_command(t, now) || t->commanded_kib - to < fmax(band * least, MEMORY_ROUNDING_KIB))
             continue;
@@ -167,9 +171,9 @@ static void explain(struct memory_manager *m, const struct memory_vm_input *vm, 
 
 void memory_rules_act(struct memory_manager *m, const struct memory_input *in, struct mono now)
 {
-    // One difference beyond the dead band moves all that are off by a quarter of it.
+    // Under overload one difference beyond the dead band moves all that are off by a quarter of it.
     double least = 1;
-    for (size_t i = 0; i < m->table.n && least == 1; i++)
+    for (size_t i = 0; m->division.overload && i < m->table.n && least == 1; i++)
         if (may_command(&m->table.track[i], now) &&
             fabs(m->plan[i].target - m->table.track[i].commanded_kib) >= band_of(&in->vms[i]))
             least = 0.25;

@@ -14,18 +14,23 @@ static double limit_of(const struct memory_vm_input *vm)
     return vm->limit_kib != 0 ? fmin(max, (double)vm->limit_kib) : max;
 }
 
-// A guest that can be brought below its need: it swaps, and should that fail its balloon gives way.
-static bool lands_softly(const struct memory_vm_input *vm, const struct memory_track *t)
+bool memory_rules_lands_softly(const struct memory_manager *m, const struct memory_vm_input *vm,
+                               const struct memory_track *t)
 {
-    return t->swap == MEMORY_YES && vm->autodeflate;
+    return vm->autodeflate &&
+           (t->swap == MEMORY_YES || (t->swap == MEMORY_UNSURE && m->state.state >= MEMORY_HARD));
 }
 
 static double floor_of(const struct memory_manager *m, const struct memory_vm_input *vm,
                        const struct memory_track *t, double used)
 {
     double max = (double)vm->maxmem_kib;
-    double floor = lands_softly(vm, t) ? used * m->settings.swap_floor_permille / 1000
-                                       : used + part_of(max, MEMORY_HARD_KEEP_PERMILLE, MEMORY_HARD_KEEP_KIB);
+    // What it keeps free for growth is given up last: the alternative in low is that the host kills a VM.
+    double keep = m->state.state == MEMORY_LOW
+                      ? part_of(max, MEMORY_MARGIN_PERMILLE, MEMORY_MARGIN_KIB)
+                      : part_of(max, MEMORY_HARD_KEEP_PERMILLE, MEMORY_HARD_KEEP_KIB);
+    double floor =
+        memory_rules_lands_softly(m, vm, t) ? used * m->settings.swap_floor_permille / 1000 : used + keep;
     return fmin(fmax(floor, (double)m->settings.floor_kib), max);
 }
 
@@ -41,7 +46,7 @@ void memory_rules_plan(const struct memory_manager *m, const struct memory_vm_in
     double need = used + margin;
     if (t->distress)
         need = used + fmax(t->swapped_kib, part_of(max, MEMORY_DISTRESS_PERMILLE, MEMORY_DISTRESS_KIB));
-    if (!lands_softly(vm, t))
+    if (!memory_rules_lands_softly(m, vm, t))
         need = fmax(need, p->floor);
     // Administrators may limit a guest below what it uses; the balloon follows as far as the floor lets it.
     need = fmin(need, limit);
@@ -54,7 +59,7 @@ void memory_rules_plan(const struct memory_manager *m, const struct memory_vm_in
     };
     p->keep =
         fmin(fmax(p->floor, used + part_of(max, MEMORY_DRAIN_KEEP_PERMILLE, MEMORY_DRAIN_KEEP_KIB)), max);
-    if (lands_softly(vm, t))
+    if (memory_rules_lands_softly(m, vm, t))
         p->keep = fmin(used + part_of(max, MEMORY_DRAIN_KEEP_PERMILLE, MEMORY_DRAIN_KEEP_KIB), max);
     p->idle = p->part && t->known && !t->distress ? fmax(0, t->actual_kib - p->keep) : 0;
     // Without a driver nothing stops it at currentmem; a balloon that hangs may still go where it was told.
@@ -111,7 +116,8 @@ void memory_rules_drain(struct memory_manager *m, const struct memory_vm_input *
             continue;
         }
         bool rests = t->drained && now.ms - t->drained_at.ms < MEMORY_DRAIN_REST_MS;
-        if (p->idle >= worth_draining(max) && (!rests || m->state.state >= MEMORY_HARD))
+        if (p->idle >= worth_draining(max) && memory_track_growth_kib_s(t) == 0 &&
+            (!rests || m->state.state >= MEMORY_HARD))
             m->order[n_order++] = (struct memory_order){p->idle, t->id, i};
     }
     if (lack <= 0)

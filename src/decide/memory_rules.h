@@ -17,35 +17,39 @@
 // between reading one figure and the next make a few MiB of noise, and the reserve is there to be used.
 #define MEMORY_CAPACITY_BAND_PERMILLE 333
 
-// What a guest keeps free when balloons are lowered to its need: 1.5 % of maxmem, at least 4 MiB, so that its
-// kernel does not reclaim at once (Linux wakes kswapd at about 1 %).
-#define MEMORY_MARGIN_PERMILLE 15
-#define MEMORY_MARGIN_KIB (4.0 * 1024)
+// What a guest keeps free when balloons are lowered to its need: 3 % of maxmem, at least 8 MiB, so that its
+// kernel does not reclaim at once (Linux wakes kswapd at 1 to 2 %) and noise is no distress.
+#define MEMORY_MARGIN_PERMILLE 30
+#define MEMORY_MARGIN_KIB (8.0 * 1024)
 
 // What a drained guest keeps free: 6 %, at least 16 MiB: it has about a second to wake up before it is noticed.
 #define MEMORY_DRAIN_KEEP_PERMILLE 60
 #define MEMORY_DRAIN_KEEP_KIB (16.0 * 1024)
 
 // What a guest keeps free that cannot be brought below its need safely, because it has no swap or its balloon
-// does not deflate by itself: 10 %, at least 32 MiB, then an allocation within one reaction time finds it.
-#define MEMORY_HARD_KEEP_PERMILLE 100
-#define MEMORY_HARD_KEEP_KIB (32.0 * 1024)
+// does not deflate by itself: 15 %, at least 48 MiB, then an allocation within one reaction time finds it.
+#define MEMORY_HARD_KEEP_PERMILLE 150
+#define MEMORY_HARD_KEEP_KIB (48.0 * 1024)
 
-// Idle memory worth a drain: 3 %, at least 8 MiB. Done when less than half of that is left.
-#define MEMORY_DRAIN_PERMILLE 30
-#define MEMORY_DRAIN_KIB (8.0 * 1024)
+// Idle memory worth a drain: 5 %, at least 12 MiB: QEMU's overhead is known no better than that. Done when
+// less than half of that is left.
+#define MEMORY_DRAIN_PERMILLE 50
+#define MEMORY_DRAIN_KIB (12.0 * 1024)
 
 // A drained guest is not drained again within this time, unless the state is hard or low.
 #define MEMORY_DRAIN_REST_MS 10000
 
 // Take slowly: until statistics show the last lowering, a balloon is not lowered by more than a quarter of
-// maxmem a second (a half in hard), at least 64 MiB.
+// maxmem a second (a half in hard), at least 64 MiB; by half as much where the guest does not land softly.
 #define MEMORY_TAKE_PERMILLE 250
 #define MEMORY_TAKE_HARD_PERMILLE 500
 #define MEMORY_TAKE_KIB (64.0 * 1024)
 
+// In soft the fence is a precaution: only differences of four dead bands are worth it.
+#define MEMORY_SOFT_BANDS 4
+
 // Dead band: smaller differences move no balloon: 1 % of maxmem, at least 3 MiB. When one VM's difference is
-// larger all those with a quarter of it are moved, so that equals stay equal.
+// larger under overload all those with a quarter of it are moved, so that equals stay equal.
 #define MEMORY_BAND_PERMILLE 10
 #define MEMORY_BAND_KIB (3.0 * 1024)
 
@@ -116,6 +120,12 @@ void memory_rules_condition(struct memory_manager *m, size_t i, const struct mem
 // Claim, floor and idle memory of one VM.
 void memory_rules_plan(const struct memory_manager *m, const struct memory_vm_input *vm,
                        const struct memory_track *t, struct memory_plan *p);
+
+// A guest that can be brought below its need: it swaps, and should that fail its balloon gives way. Whether
+// it has swap is not known before it has used it; when the host is short that is found out, for with a balloon
+// that gives way the guest loses nothing by it.
+bool memory_rules_lands_softly(const struct memory_manager *m, const struct memory_vm_input *vm,
+                               const struct memory_track *t);
 
 // Begins and ends drains.
 void memory_rules_drain(struct memory_manager *m, const struct memory_vm_input *vms,

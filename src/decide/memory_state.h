@@ -26,9 +26,9 @@ enum memory_host_state {
 
 #define MEMORY_N_STATES 4
 
-// From a shortage in a sample to memory freed: statistics are up to 1 s old, a request takes up to 0.5 s and
-// a balloon takes 100 to 200 MiB in a second.
-#define MEMORY_REACTION_MS 3000
+// From a burst to memory freed for it: a sample every 250 to 500 ms, a request answered in 0.1 to 0.3 s, and a
+// balloon takes 150 MiB in a second. More would take bursts for trends: 100 MiB are faulted in within 1.5 s.
+#define MEMORY_REACTION_MS 2000
 
 // A better state is entered only when its threshold has been exceeded by a quarter, and for this long.
 #define MEMORY_BETTER_PERMILLE 1250

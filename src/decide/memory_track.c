@@ -78,9 +78,11 @@ static void feel_distress(struct memory_track *t, const struct memory_vm_input *
 {
     double plenty = fmax(MEMORY_PLENTY_KIB, t->current_kib * MEMORY_PLENTY_PERMILLE / 1000);
     double usable_rate = memory_track_growth_kib_s(t);
+    double fast = fmax(MEMORY_COLLAPSE_KIB_S, (double)vm->maxmem_kib * MEMORY_COLLAPSE_PERMILLE_S / 1000);
     double usable = usable_now(t);
     bool evidence = (swapping_kib_s > MEMORY_SWAPPING_KIB_S && usable < plenty) ||
-                    (usable < plenty && usable < usable_rate * MEMORY_COLLAPSE_S) || deflates_itself(t, vm);
+                    (usable_rate > fast && usable < usable_rate * MEMORY_COLLAPSE_S) ||
+                    deflates_itself(t, vm);
     if (evidence) {
         t->distress_until = mono_after_ms(now, MEMORY_DISTRESS_MS);
         if (!t->distress)
@@ -91,40 +93,60 @@ static void feel_distress(struct memory_track *t, const struct memory_vm_input *
     }
 }
 
-// currentmem may be newer than usable. While the balloon inflates used then comes out too low, while it
-// deflates too high by what moved; growth of what is resident tells how much of that may be true.
-static double settled_used(const struct memory_track *t, const struct memory_vm_input *vm, double used)
+// Memory in use has been touched, so actualmem bounds it, whatever a moving balloon makes of the difference
+// between currentmem and usable.
+static double at_most_actual(const struct memory_track *t, double used)
 {
-    double moved = (double)vm->currentmem_kib - (double)t->figures.currentmem_kib;
-    if (moved < -step_kib(vm))
-        return fmax(used, t->used_kib);
-    if (moved > step_kib(vm))
-        return fmax(used - moved, fmin(used, t->used_kib + fmax(0, t->actual_kib - t->actual_then_kib)));
-    return used;
+    double slack =
+        fmax(MEMORY_ACTUAL_SLACK_KIB, (double)t->figures.maxmem_kib * MEMORY_ACTUAL_SLACK_PERMILLE / 1000);
+    return fmin(used, fmin(t->actual_kib + slack, t->current_kib));
+}
+
+// While a balloon moves nobody knows what currentmem was at the moment at which the guest counted its usable
+// memory. It was between the least and the most of the last seconds, and used with it; within that what was
+// known before and has been touched since is the best guess.
+static double used_between(struct memory_track *t, const struct memory_vm_input *vm,
+                           uint32_t cache_keep_permille)
+{
+    struct memory_guest_figures least = t->figures, most = t->figures;
+    least.currentmem_kib = (uint64_t)fmin(t->lowest_kib, t->lowest_before_kib);
+    most.currentmem_kib = (uint64_t)fmax(t->highest_kib, t->highest_before_kib);
+    t->lowest_before_kib = t->lowest_kib;
+    t->highest_before_kib = t->highest_kib;
+    t->lowest_kib = t->highest_kib = t->current_kib;
+    double low = (double)memory_used_kib(&least, cache_keep_permille);
+    double high = (double)memory_used_kib(&most, cache_keep_permille);
+    t->certain = high - low < step_kib(vm);
+    if (!t->known || t->certain)
+        return high;
+    double guess = t->used_kib + fmax(0, t->actual_kib - t->actual_then_kib);
+    return fmax(low, fmin(high, guess));
 }
 
 static void take_statistics(struct memory_track *t, const struct memory_vm_input *vm,
                             uint32_t cache_keep_permille, struct mono at, struct mono now)
 {
-    struct memory_guest_figures f = {vm->maxmem_kib, vm->currentmem_kib, vm->unused_kib, vm->usable_kib,
-                                     vm->disk_caches_kib};
-    double used = (double)memory_used_kib(&f, cache_keep_permille);
+    bool certain_before = t->certain;
+    t->figures = (struct memory_guest_figures){vm->maxmem_kib, vm->currentmem_kib, vm->unused_kib,
+                                               vm->usable_kib, vm->disk_caches_kib};
+    double used = at_most_actual(t, used_between(t, vm, cache_keep_permille));
     double elapsed_s = t->known ? mono_seconds_between(t->statistics_at, at) : 0;
     double swapping = 0;
     if (t->known && elapsed_s > 0) {
-        used = settled_used(t, vm, used);
-        t->used_rate_kib_s =
-            smoothed(t->used_rate_kib_s, (used - t->used_kib) / elapsed_s, elapsed_s, MEMORY_USED_RATE_TAU_S);
+        // Two guesses make no rate.
+        double rate = certain_before && t->certain ? (used - t->used_kib) / elapsed_s : 0;
+        t->used_rate_kib_s = smoothed(t->used_rate_kib_s, rate, elapsed_s, MEMORY_USED_RATE_TAU_S);
         double in = grown(t->swap_in_kib, vm->swap_in_kib), out = grown(t->swap_out_kib, vm->swap_out_kib);
         swapping = (in + out) / elapsed_s;
         t->swapped_kib = fmax(0, t->swapped_kib + out - in);
     }
-    if (vm->swap_out_kib > 0 && t->swap == MEMORY_UNSURE)
+    if (vm->guest_swap == MEMORY_UNSURE && vm->swap_out_kib > 0)
         t->swap = MEMORY_YES;
+    else if (t->swap == MEMORY_UNSURE && deflates_itself(t, vm))
+        t->swap = MEMORY_NO; // it had to be helped and did not swap
     t->known = true;
     t->fresh = true;
     t->statistics_at = at;
-    t->figures = f;
     t->swap_in_kib = vm->swap_in_kib;
     t->swap_out_kib = vm->swap_out_kib;
     t->used_kib = used;
@@ -144,6 +166,12 @@ void memory_track_step(struct memory_track *t, const struct memory_vm_input *vm,
     t->at = now;
     t->fresh = false;
     t->current_kib = fmin((double)vm->currentmem_kib, (double)vm->maxmem_kib);
+    if (first || elapsed_s * 1000 > MEMORY_MOVES_MS) {
+        t->lowest_kib = t->highest_kib = t->lowest_before_kib = t->highest_before_kib = t->current_kib;
+    } else {
+        t->lowest_kib = fmin(t->lowest_kib, t->current_kib);
+        t->highest_kib = fmax(t->highest_kib, t->current_kib);
+    }
     if (vm->guest_swap != MEMORY_UNSURE)
         t->swap = vm->guest_swap;
 
@@ -173,7 +201,7 @@ double memory_track_used_kib(const struct memory_track *t)
         return t->current_kib;
     // Pages touched since the statistics are in use: the resident set is read more often than the guest is asked.
     double touched = fmax(0, t->actual_kib - t->actual_then_kib);
-    return fmin(t->used_kib + touched, t->current_kib);
+    return at_most_actual(t, t->used_kib + touched);
 }
 
 double memory_track_growth_kib_s(const struct memory_track *t)

@@ -20,35 +20,47 @@
 // Slower growth is noise: kernel threads, logs.
 #define MEMORY_GROWTH_KIB_S 1024.0
 
-// Swapping of the guest from which it is in distress. A guest that brings back what was swapped out long
-// ago though it has plenty of memory is not: its usable memory says so.
+// Swapping of the guest from which it is in distress, while it has no plenty of usable memory: 5 % of what it has, at
+// least 12 MiB. A guest that brings back what was swapped out long ago though it has plenty is not.
 #define MEMORY_SWAPPING_KIB_S 256.0
+#define MEMORY_PLENTY_PERMILLE 50
+#define MEMORY_PLENTY_KIB (12.0 * 1024)
 
-// Usable memory that is plenty: an eighth of what it has, at least 16 MiB.
-#define MEMORY_PLENTY_PERMILLE 125
-#define MEMORY_PLENTY_KIB (16.0 * 1024)
-
-// Usable memory that will be gone within this time at the rate at which it falls is a collapse.
+// Usable memory that will be gone within this time at the rate at which it falls is a collapse, if that rate
+// is more than 4 MiB/s, or 2 % of maxmem a second: a guest with little to spare is not in distress for that.
 #define MEMORY_COLLAPSE_S 1.5
+#define MEMORY_COLLAPSE_KIB_S (4.0 * 1024)
+#define MEMORY_COLLAPSE_PERMILLE_S 20
 
 // Distress lasts at least this long after its last evidence: swapping comes in bursts, and the sample between
 // two bursts must not take memory away. Five statistics.
 #define MEMORY_DISTRESS_MS 5000
 
-// In distress a guest wants more than it uses; nobody knows how much more. An eighth of maxmem, at least 32 MiB, or
-// what it has swapped out in this distress and not brought back.
-#define MEMORY_DISTRESS_PERMILLE 125
-#define MEMORY_DISTRESS_KIB (32.0 * 1024)
+// In distress a guest wants more than it uses; nobody knows how much more. 6 % of maxmem, at least 16 MiB, or what
+// it has swapped out in this distress and not brought back. It is asked again with each sample, and growth
+// under way counts besides, so a small step does not make it wait, and a large one would take from others.
+#define MEMORY_DISTRESS_PERMILLE 60
+#define MEMORY_DISTRESS_KIB (16.0 * 1024)
 
 // A balloon moves or is moved only by so much: below it is rounding.
 #define MEMORY_ROUNDING_KIB 1024.0
 
+// By how much actualmem may be too small: what QEMU's overhead is learned to, 8 MiB, or 2 % of a large VM.
+#define MEMORY_ACTUAL_SLACK_KIB (8.0 * 1024)
+#define MEMORY_ACTUAL_SLACK_PERMILLE 20
+
+// A balloon that was seen to move within this time may have moved since the guest counted; steps further
+// apart than this have seen nothing of it.
+#define MEMORY_MOVES_MS 3000
+
 struct memory_track {
     uint64_t id;
     bool started;
-    struct mono at;     // of the last step
-    double current_kib; // then
-    double actual_kib;  // then
+    struct mono at;                               // of the last step
+    double current_kib;                           // then
+    double actual_kib;                            // then
+    double lowest_kib, highest_kib;               // currentmem since the last statistics
+    double lowest_before_kib, highest_before_kib; // and between the two before
     double resident_rate_kib_s;
     struct memory_overhead overhead;
 
@@ -59,6 +71,7 @@ struct memory_track {
     double used_kib;        // at the last statistics
     double actual_then_kib; // actualmem then
     double used_rate_kib_s;
+    bool certain; // no balloon moved while they were counted
     double usable_kib;
     bool fresh; // this step brought new statistics
     enum memory_tristate swap;

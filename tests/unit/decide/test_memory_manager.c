@@ -1,0 +1,311 @@
+// The five courses of demand that decided the design, in the small world, with the goals of each.
+#include "../test.h"
+
+#include <math.h>
+
+#include "memory_world.h"
+
+static struct world w;
+
+static double total_swap_out(void)
+{
+    double sum = 0;
+    for (size_t i = 0; i < w.n; i++)
+        sum += w.guest[i].swap_out;
+    return sum;
+}
+
+static void nobody_was_killed(void)
+{
+    assert_int_equal(w.host_ooms, 0);
+    for (size_t i = 0; i < w.n; i++)
+        assert_int_equal(w.guest[i].ooms, 0);
+}
+
+static void all_want(double mib)
+{
+    for (size_t i = 0; i < w.n; i++)
+        w.guest[i].want = mib;
+}
+
+// g1 holds and frees 120; g3 and g4 hold something; then g2 asks.
+static void one_frees_another_asks(double others, double lead_s, double demand)
+{
+    world_run(&w, 8);
+    w.guest[2].want = w.guest[3].want = others;
+    w.guest[0].want = 120;
+    world_run(&w, 12);
+    w.guest[0].want = 0;
+    world_run(&w, lead_s);
+    w.guest[1].want = demand;
+}
+
+static void idle_memory_of_one_serves_another(void **state)
+{
+    (void)state;
+    world_begin(&w, 1100, 4, true);
+    one_frees_another_asks(65, 0, 0);
+    double peak = w.guest[0].touched;
+    world_run(&w, 40);
+    w.guest[1].want = 100;
+    double first_shrink_s = w.guest[0].first_shrink_s;
+    world_mark(&w);
+    double asked_s = world_seconds(&w);
+    world_run(&w, 6);
+    assert_true(first_shrink_s >= 0 && first_shrink_s <= asked_s + 2);
+    assert_true(w.guest[0].touched <= peak - 64);
+    assert_true(w.guest[1].satisfied_at_s >= 0 && w.guest[1].satisfied_at_s <= asked_s + 4);
+    world_run(&w, 100);
+    for (size_t i = 1; i < 4; i++)
+        assert_true(w.guest[i].lowest == 256); // only the idle guest pays
+    assert_true(total_swap_out() == 0);
+    nobody_was_killed();
+    world_end(&w);
+}
+
+static void a_demand_that_just_fits_is_met_without_swapping(void **state)
+{
+    (void)state;
+    world_begin(&w, 1100, 4, true);
+    one_frees_another_asks(165, 60, 140);
+    w.guest[1].satisfied_at_s = -1;
+    double asked_s = world_seconds(&w);
+    world_run(&w, 6);
+    assert_true(w.guest[1].satisfied_at_s >= 0);
+    world_run(&w, 100);
+    assert_true(w.guest[1].satisfied_at_s <= asked_s + 6);
+    assert_true(w.guest[1].swap_out == 0);
+    nobody_was_killed();
+    world_end(&w);
+}
+
+static void contend(double step)
+{
+    world_begin(&w, 1100, 4, true);
+    world_run(&w, 15);
+    for (double want = step; want < 170; want += step) {
+        all_want(want);
+        world_run(&w, 5);
+    }
+    all_want(170);
+    for (size_t i = 0; i < 4; i++)
+        w.guest[i].rewrite_mib_s = 2;
+}
+
+static void contention_ends_in_equal_parts_at_rest(double step)
+{
+    contend(step);
+    world_run(&w, 40);
+    world_mark(&w);
+    double swapped = total_swap_out();
+    world_run(&w, 60);
+    double least = 1e9, most = 0, moved = 0;
+    for (size_t i = 0; i < 4; i++) {
+        least = fmin(least, w.guest[i].current);
+        most = fmax(most, w.guest[i].current);
+        moved += w.guest[i].moved;
+    }
+    assert_true(most - least < 4);
+    assert_true(moved < 10);
+    assert_true(total_swap_out() - swapped < 235);
+    nobody_was_killed();
+}
+
+static void slow_contention_ends_in_equal_parts_at_rest(void **state)
+{
+    (void)state;
+    contention_ends_in_equal_parts_at_rest(5);
+    world_end(&w);
+}
+
+static void fast_contention_ends_in_equal_parts_at_rest(void **state)
+{
+    (void)state;
+    contention_ends_in_equal_parts_at_rest(10);
+    world_end(&w);
+}
+
+static void balloons_are_let_go_when_pressure_ends(void **state)
+{
+    (void)state;
+    contend(5);
+    world_run(&w, 60);
+    all_want(0);
+    world_mark(&w);
+    double free_s = world_seconds(&w), full_s = -1, first_s = -1;
+    while (world_seconds(&w) < free_s + 60 && full_s < 0) {
+        world_run(&w, 0.5);
+        bool full = true;
+        for (size_t i = 0; i < 4; i++) {
+            full = full && w.guest[i].current >= 255;
+            double s = w.guest[i].first_growth_s;
+            if (s >= 0 && (first_s < 0 || s < first_s))
+                first_s = s;
+        }
+        if (full)
+            full_s = world_seconds(&w);
+    }
+    assert_true(first_s >= 0 && first_s - free_s <= 3);
+    assert_true(full_s >= 0 && full_s - free_s <= 30);
+    nobody_was_killed();
+    world_end(&w);
+}
+
+static void without_a_manager_the_same_contention_kills(void **state)
+{
+    (void)state;
+    world_begin(&w, 1100, 4, false);
+    world_run(&w, 15);
+    all_want(170);
+    world_run(&w, 60);
+    assert_true(w.host_ooms > 0); // or the tests above could not fail
+    world_end(&w);
+}
+
+static void a_stuck_balloon_is_reported_and_nobody_waits(void **state)
+{
+    (void)state;
+    world_begin(&w, 1100, 4, true);
+    w.guest[3].stuck = true;
+    world_run(&w, 10);
+    w.guest[0].want = w.guest[1].want = w.guest[2].want = 150;
+    world_run(&w, 60);
+    assert_int_equal(w.events[MEMORY_EVENT_STUCK], 1);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(w.guest[i].held >= 149);
+    w.guest[3].stuck = false;
+    world_run(&w, 20);
+    assert_int_equal(w.events[MEMORY_EVENT_RECOVERED], 1);
+    nobody_was_killed();
+    world_end(&w);
+}
+
+static void a_stopped_guest_is_reported_and_nobody_waits(void **state)
+{
+    (void)state;
+    world_begin(&w, 1100, 4, true);
+    world_run(&w, 10);
+    all_want(60);
+    world_run(&w, 10);
+    w.guest[3].stopped = true;
+    w.guest[0].want = w.guest[1].want = 150;
+    world_run(&w, 60);
+    assert_int_equal(w.events[MEMORY_EVENT_STALE], 1);
+    assert_true(w.guest[0].held >= 149 && w.guest[1].held >= 149);
+    nobody_was_killed();
+    world_end(&w);
+}
+
+static void a_guest_without_driver_is_reported(void **state)
+{
+    (void)state;
+    world_begin(&w, 1100, 4, true);
+    w.guest[2].no_driver = true;
+    world_run(&w, 10);
+    all_want(170);
+    world_run(&w, 60);
+    assert_int_equal(w.events[MEMORY_EVENT_UNBALLOONABLE], 1);
+    assert_int_equal(w.out.n_unballoonable, 1);
+    assert_true(w.guest[2].held == 170);
+    nobody_was_killed();
+    world_end(&w);
+}
+
+static void a_liar_gets_no_more_than_its_part(void **state)
+{
+    (void)state;
+    world_begin(&w, 1100, 4, true);
+    w.guest[0].lies = true;
+    contend(5);
+    w.guest[0].lies = true;
+    world_run(&w, 60);
+    for (size_t i = 1; i < 4; i++)
+        assert_true(w.guest[0].current <= w.guest[i].current + 4);
+    nobody_was_killed();
+    world_end(&w);
+}
+
+static void memory_is_divided_by_shares_in_contention(void **state)
+{
+    (void)state;
+    world_begin(&w, 1100, 4, true);
+    w.guest[0].shares = 1200;
+    world_run(&w, 15);
+    all_want(185);
+    for (size_t i = 0; i < 4; i++)
+        w.guest[i].rewrite_mib_s = 2;
+    world_run(&w, 90);
+    assert_float_equal(w.guest[0].current / w.guest[1].current, 1.2, 0.03);
+    nobody_was_killed();
+    world_end(&w);
+}
+
+static void guests_without_swap_are_not_killed(void **state)
+{
+    (void)state;
+    world_begin(&w, 1100, 4, true);
+    for (size_t i = 0; i < 4; i++) {
+        w.guest[i].swap_size = 0;
+        w.guest[i].tells_swap = MEMORY_NO;
+        w.guest[i].autodeflate = i % 2 == 0;
+    }
+    struct random r;
+    r = random_seed(11);
+    for (int round = 0; round < 200; round++) {
+        // What they hold together always fits: 1100 - 4 x 76 - 15 - 4 x 68 = 509, less the reserve.
+        double left = 250;
+        size_t at = random_below(&r, 4);
+        for (size_t i = 0; i < 4; i++) {
+            struct world_guest *g = &w.guest[(at + i) % 4];
+            g->want = fmin(left, floor(random_unit(&r) * 180));
+            left -= g->want;
+        }
+        world_run(&w, 2 + random_unit(&r) * 12);
+    }
+    nobody_was_killed();
+    world_end(&w);
+}
+
+static void random_demand_kills_nobody(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        world_begin(&w, 1100, 4, true);
+        struct random r;
+        r = random_seed(seed);
+        for (int round = 0; round < 60; round++) {
+            size_t i = random_below(&r, 4);
+            w.guest[i].want = floor(random_unit(&r) * 180);
+            w.guest[i].rewrite_mib_s = random_unit(&r) * 4;
+            world_run(&w, random_unit(&r) * 10);
+        }
+        if (w.host_ooms)
+            print_message("seed %llu\n", (unsigned long long)seed);
+        nobody_was_killed();
+        world_end(&w);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    (void)argv;
+    w.verbose = argc > 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(idle_memory_of_one_serves_another),
+        cmocka_unit_test(a_demand_that_just_fits_is_met_without_swapping),
+        cmocka_unit_test(slow_contention_ends_in_equal_parts_at_rest),
+        cmocka_unit_test(fast_contention_ends_in_equal_parts_at_rest),
+        cmocka_unit_test(balloons_are_let_go_when_pressure_ends),
+        cmocka_unit_test(without_a_manager_the_same_contention_kills),
+        cmocka_unit_test(a_stuck_balloon_is_reported_and_nobody_waits),
+        cmocka_unit_test(a_stopped_guest_is_reported_and_nobody_waits),
+        cmocka_unit_test(a_guest_without_driver_is_reported),
+        cmocka_unit_test(a_liar_gets_no_more_than_its_part),
+        cmocka_unit_test(memory_is_divided_by_shares_in_contention),
+        cmocka_unit_test(guests_without_swap_are_not_killed),
+        cmocka_unit_test(random_demand_kills_nobody),
+    };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
