@@ -1,0 +1,291 @@
+// Stories of the driver on a host that misbehaves on command. Times are deadlines, not waits.
+#include "../test.h"
+
+#include <string.h>
+
+#include "driver_world.h"
+
+#define LONG_MS 5000
+#define QUIET_MS 1500 // long enough for several rounds in which something forbidden would have happened
+
+static int setup(void **state)
+{
+    static struct world w;
+    world_init(&w);
+    *state = &w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
+static bool g1_was_lowered(struct world *w)
+{
+    for (size_t i = 0; i < host_fake_n_records(w->host); i++) {
+        const struct host_fake_record *r = host_fake_record_at(w->host, i);
+        if (r->call == HOST_FAKE_SET_BALLOON && strcmp(r->name, "g1") == 0 && r->value < 256 << 10)
+            return true;
+    }
+    return false;
+}
+
+// An idle guest that is resident in full on a host that has nothing left.
+static void make_need(struct world *w)
+{
+    world_guest(w, "g1", 60, 250);
+    world_available(w, 60);
+}
+
+static void in_auto_idle_memory_is_taken_when_the_host_is_short(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    make_need(w);
+    assert_true(world_until(w, g1_was_lowered, LONG_MS));
+}
+
+static void in_observe_nothing_is_touched_and_the_reason_is_written(void **state)
+{
+    struct world *w = *state;
+    w->settings.mode = AGENT_MODE_OBSERVE;
+    world_start(w);
+    make_need(w);
+    world_for(w, QUIET_MS);
+    assert_int_equal(world_calls(w, HOST_FAKE_SET_BALLOON, NULL), 0);
+    assert_int_equal(world_calls(w, HOST_FAKE_SET_CPU_WEIGHT, NULL), 0);
+    world_open_store(w);
+    struct store_decisions *d = NULL;
+    struct error err = {0};
+    assert_int_equal(store_read_decisions(w->store, &(struct store_decision_filter){.host = "h1"}, &d, &err),
+                     0);
+    bool said = false;
+    for (size_t i = 0; i < d->n; i++)
+        said = said || (strcmp(d->at[i].verdict, "balloon-down") == 0 && !d->at[i].acted && *d->at[i].reason);
+    store_decisions_free(d);
+    assert_true(said);
+}
+
+static void the_clusters_mode_in_the_store_narrows_the_files(void **state)
+{
+    struct world *w = *state;
+    struct error err = {0};
+    world_open_store(w);
+    assert_int_equal(store_set(w->store, STORE_SCOPE_CLUSTER, "", "mode", "observe", &err), 0);
+    world_start(w);
+    make_need(w);
+    world_for(w, QUIET_MS);
+    assert_int_equal(world_calls(w, HOST_FAKE_SET_BALLOON, NULL), 0);
+}
+
+static void an_excluded_guest_is_never_touched(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    make_need(w);
+    struct host_fake_vm *out = world_guest(w, "g2", 60, 250);
+    out->facts.wishes.exclude = true;
+    out->facts.wishes.present = true;
+    assert_true(world_until(w, g1_was_lowered, LONG_MS));
+    world_for(w, QUIET_MS);
+    assert_int_equal(world_calls(w, HOST_FAKE_SET_BALLOON, "g2"), 0);
+    assert_int_equal(world_calls(w, HOST_FAKE_SET_CPU_WEIGHT, "g2"), 0);
+}
+
+static void memory_is_managed_without_a_store(void **state)
+{
+    struct world *w = *state;
+    strcpy(w->settings.store, "/nonexistent/directory/store.db");
+    world_start(w);
+    make_need(w);
+    assert_true(world_until(w, g1_was_lowered, 2 * LONG_MS)); // its settings are waited for first
+}
+
+static void a_refused_balloon_does_not_keep_others_waiting(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    host_fake_add_rule(
+        w->host,
+        (struct host_fake_rule){.call = HOST_FAKE_SET_BALLOON, .name = "g0", .behaviour = HOST_FAKE_HANG});
+    world_guest(w, "g0", 60, 250);
+    make_need(w);
+    assert_true(world_until(w, g1_was_lowered, LONG_MS));
+}
+
+static void it_acts_again_after_libvirt_was_away(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    world_guest(w, "g1", 60, 250);
+    world_for(w, 500);
+    host_fake_set_connected(w->host, false);
+    world_available(w, 60);
+    world_for(w, 1000);
+    assert_int_equal(world_calls(w, HOST_FAKE_SET_BALLOON, NULL), 0);
+    host_fake_set_connected(w->host, true);
+    assert_true(world_until(w, g1_was_lowered, 3000));
+}
+
+// ---- migrations ---------------------------------------------------------------------------------------
+
+static bool g1_is_reported(struct world *w)
+{
+    struct store_cluster *c = NULL;
+    struct error err = {0};
+    if (store_read_cluster(w->store, &(struct store_read){0}, &c, &err) < 0)
+        return false;
+    bool found = c->snapshot->vms.n == 1;
+    store_cluster_free(c);
+    return found;
+}
+
+static struct store_move move_of(struct host_fake_vm *g, char *uuid_text)
+{
+    host_uuid_format(&g->vm.uuid, uuid_text);
+    return (struct store_move){.vm_uuid = uuid_text,
+                               .from = "h1",
+                               .to = "h2",
+                               .origin = STORE_ORIGIN_OPERATOR,
+                               .mem_needed_mib = 200,
+                               .cpu_needed_cores = 0.1,
+                               .reason = "test"};
+}
+
+// A host with g1 that the store knows, and h2 to go to.
+static struct host_fake_vm *ready_to_move(struct world *w)
+{
+    world_open_store(w);
+    world_join_other(w);
+    world_start(w);
+    struct host_fake_vm *g = world_guest(w, "g1", 60, 120);
+    assert_true(world_until(w, g1_is_reported, LONG_MS));
+    return g;
+}
+
+static void order_move(struct world *w, struct host_fake_vm *g)
+{
+    char uuid[HOST_UUID_TEXT_SIZE];
+    struct store_move move = move_of(g, uuid);
+    struct error err = {0};
+    uint64_t id;
+    if (store_propose(w->store, &move, STORE_MIGRATION_ORDERED, 0, 60000, NULL, &id, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static bool migration_is_done(struct world *w)
+{
+    return world_migration_state(w) == STORE_MIGRATION_DONE;
+}
+
+static bool migration_has_failed(struct world *w)
+{
+    return world_migration_state(w) == STORE_MIGRATION_FAILED;
+}
+
+static bool migration_is_cancelled(struct world *w)
+{
+    return world_migration_state(w) == STORE_MIGRATION_CANCELLED;
+}
+
+static void an_order_is_claimed_carried_out_and_finished(void **state)
+{
+    struct world *w = *state;
+    order_move(w, ready_to_move(w));
+    assert_true(world_until(w, migration_is_done, LONG_MS));
+    assert_int_equal(world_calls(w, HOST_FAKE_MIGRATE, "g1"), 1);
+}
+
+static void a_failed_migration_is_written_as_failed(void **state)
+{
+    struct world *w = *state;
+    struct host_fake_vm *g = ready_to_move(w);
+    host_fake_add_rule(w->host,
+                       (struct host_fake_rule){.call = HOST_FAKE_MIGRATE, .behaviour = HOST_FAKE_FAIL});
+    order_move(w, g);
+    assert_true(world_until(w, migration_has_failed, LONG_MS));
+}
+
+static void an_unknown_end_is_asked_about_and_found_done(void **state)
+{
+    struct world *w = *state;
+    struct host_fake_vm *g = ready_to_move(w);
+    struct host_uuid uuid = g->vm.uuid;
+    host_fake_add_rule(
+        w->host, (struct host_fake_rule){.call = HOST_FAKE_MIGRATE, .behaviour = HOST_FAKE_HANG_BUT_DO});
+    host_fake_set_presence(w->host, "test:///h2", &uuid,
+                           (struct host_presence){.state = HOST_PRESENCE_RUNNING});
+    order_move(w, g);
+    assert_true(world_until(w, migration_is_done, 2 * LONG_MS));
+    assert_true(world_calls(w, HOST_FAKE_PRESENCE, NULL) > 0);
+}
+
+static void a_claim_left_by_a_killed_agent_is_cancelled_when_nothing_happened(void **state)
+{
+    struct world *w = *state;
+    struct host_fake_vm *g = ready_to_move(w);
+    char uuid[HOST_UUID_TEXT_SIZE];
+    struct store_claim claim = {.move = move_of(g, uuid), .lifetime_ms = 60000};
+    struct store_claim_result granted;
+    struct error err = {0};
+    assert_int_equal(store_claim(w->store, &claim, &granted, &err), 0);
+    if (granted.refusal != STORE_GRANTED)
+        fail_msg("%s", granted.why);
+    assert_true(world_until(w, migration_is_cancelled, LONG_MS));
+    assert_int_equal(world_calls(w, HOST_FAKE_MIGRATE, NULL), 0);
+}
+
+static void a_claim_whose_vm_went_before_the_kill_is_done(void **state)
+{
+    struct world *w = *state;
+    struct host_fake_vm *g = ready_to_move(w);
+    struct host_uuid there = g->vm.uuid;
+    char uuid[HOST_UUID_TEXT_SIZE];
+    struct store_claim claim = {.move = move_of(g, uuid), .lifetime_ms = 60000};
+    struct store_claim_result granted;
+    struct error err = {0};
+    world_stop(w);
+    assert_int_equal(store_claim(w->store, &claim, &granted, &err), 0);
+    if (granted.refusal != STORE_GRANTED) // the host has left in order; a killed one would not have
+        skip();
+    assert_int_equal(store_advance(w->store, granted.id, &err), 0);
+    world_start(w);
+    host_fake_set_presence(w->host, "test:///h2", &there,
+                           (struct host_presence){.state = HOST_PRESENCE_RUNNING});
+    assert_true(world_until(w, migration_is_done, LONG_MS));
+}
+
+static void nothing_is_migrated_without_a_store(void **state)
+{
+    struct world *w = *state;
+    strcpy(w->settings.store, "/nonexistent/directory/store.db");
+    world_start(w);
+    world_guest(w, "g1", 200, 250);
+    world_available(w, 10);
+    world_for(w, QUIET_MS);
+    assert_int_equal(world_calls(w, HOST_FAKE_MIGRATE, NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(in_auto_idle_memory_is_taken_when_the_host_is_short, setup, teardown),
+        cmocka_unit_test_setup_teardown(in_observe_nothing_is_touched_and_the_reason_is_written, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_clusters_mode_in_the_store_narrows_the_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_excluded_guest_is_never_touched, setup, teardown),
+        cmocka_unit_test_setup_teardown(memory_is_managed_without_a_store, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_refused_balloon_does_not_keep_others_waiting, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_acts_again_after_libvirt_was_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_order_is_claimed_carried_out_and_finished, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failed_migration_is_written_as_failed, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_unknown_end_is_asked_about_and_found_done, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_claim_left_by_a_killed_agent_is_cancelled_when_nothing_happened,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_claim_whose_vm_went_before_the_kill_is_done, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_migrated_without_a_store, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("driver", tests, NULL, NULL);
+}
