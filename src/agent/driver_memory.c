@@ -94,6 +94,10 @@ static void tell(struct driver *d, const struct memory_event *e)
 {
     const struct guest *g = e->vm == SIZE_MAX ? NULL : d->memory_feed.guest[e->vm];
     char text[256], kind[32];
+    // A balloon that was not asked to move cannot be stuck.
+    bool only_said = g && g->terms.mode != AGENT_MODE_AUTO;
+    if (only_said && (e->kind == MEMORY_EVENT_STUCK || e->kind == MEMORY_EVENT_RECOVERED))
+        return;
     describe_event(d, e, text, sizeof text);
     snprintf(kind, sizeof kind, "memory-%s", memory_event_name(e->kind));
     enum store_severity severity = severity_of(e->kind);
@@ -111,14 +115,16 @@ void driver_memory(struct driver *d)
         d->memory_stepped = false;
         return;
     }
+    // What is decided is taken for ordered by the manager: so nothing is decided that could not be done for
+    // other reasons than the mode.
+    if (!d->sample->connected || !d->mode_known)
+        return;
     memory_feed_fill(&d->memory_feed, d->sample, &d->guests, d->mover,
                      (uint64_t)d->settings->mem_reserved_mib * 1024);
     memory_manager_step(d->memory, &d->memory_feed.input, d->now, &d->memory_out);
     d->memory_stepped = true;
-    // Without libvirt no balloon can be asked, and what was decided is decided again when it is back.
-    if (d->sample->connected && d->mode_known)
-        for (size_t i = 0; i < d->memory_out.n_actions; i++)
-            carry_out(d, &d->memory_out.actions[i]);
+    for (size_t i = 0; i < d->memory_out.n_actions; i++)
+        carry_out(d, &d->memory_out.actions[i]);
     keep_views(d);
     for (size_t i = 0; i < d->memory_out.n_events; i++)
         tell(d, &d->memory_out.events[i]);

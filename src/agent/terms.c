@@ -105,7 +105,7 @@ void terms_resolve(const struct host_wishes *w, const char *uuid, const struct s
     double number;
     if (w->exclude)
         t.excluded_by = "its metadata";
-    else if (look_up(rows, STORE_SCOPE_VM, uuid, "exclude", &number) && number > 0)
+    else if (look_up(rows, STORE_SCOPE_VM, uuid, "excluded", &number) && number > 0)
         t.excluded_by = "the store";
     t.excluded = t.excluded_by != NULL;
     t.mode = least_mode(host_mode, vm_mode(w, uuid, rows));

@@ -32,7 +32,9 @@ static struct fake_pending *begin(struct fake *fake, enum host_fake_call call, c
     bool full = fake->abandoned >= fake->max_abandoned;
     uint64_t delay_ms = (rule ? rule->rule.delay_ms : 0) + obeyed_after_ms;
     if (hangs)
-        delay_ms = call == HOST_FAKE_MIGRATE ? NEVER_MS : fake->call_deadline_ms;
+        delay_ms = call != HOST_FAKE_MIGRATE ? fake->call_deadline_ms
+                   : rule->rule.delay_ms     ? rule->rule.delay_ms
+                                             : NEVER_MS;
     bool needs_vm = call != HOST_FAKE_SAMPLE && call != HOST_FAKE_PRESENCE;
     bool lost = needs_vm && !fake->connected;
     bool missing = needs_vm && !vm;

@@ -40,7 +40,7 @@ struct host_fake_rule {
     enum host_fake_call call;
     const char *name; // of the VM; NULL: any. Copied
     enum host_fake_behaviour behaviour;
-    unsigned delay_ms;
+    unsigned delay_ms; // of a migration that hangs: after this time its end counts as unknown; 0: never
     unsigned times;
     const char *text; // of the error; NULL: a plain one. Copied
 };
