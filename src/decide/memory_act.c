@@ -58,7 +58,7 @@ static void take(struct memory_manager *m, const struct memory_input *in, double
         struct memory_plan *p = &m->plan[i];
         double band = band_of(&in->vms[i]);
         if (m->state.state == MEMORY_SOFT && !t->draining)
-            band *= MEMORY_SOFT_BANDS;
+            band *= MEMORY_CAUTIOUS_BANDS;
         double to = fmax(p->target, fmin(lowest_now(m, &in->vms[i], t), t->commanded_kib));
         if (!may_command(t, now) || t->commanded_kib - to < fmax(band * least, MEMORY_ROUNDING_KIB))
             continue;
@@ -95,6 +95,9 @@ static bool wants(const struct memory_manager *m, const struct memory_input *in,
 {
     const struct memory_track *t = &m->table.track[i];
     double band = distress ? MEMORY_ROUNDING_KIB : fmax(MEMORY_ROUNDING_KIB, band_of(&in->vms[i]) * least);
+    if (!distress && m->state.state != MEMORY_HIGH && memory_track_moving(t) &&
+        t->current_kib > t->commanded_kib)
+        band = band_of(&in->vms[i]) * MEMORY_CAUTIOUS_BANDS;
     return t->distress == distress && may_command(t, now) && m->plan[i].target - t->commanded_kib >= band;
 }
 

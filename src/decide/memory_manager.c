@@ -130,8 +130,6 @@ static void divide(struct memory_manager *m, const struct memory_host_input *hos
     double twice = m->state.state == MEMORY_SOFT ? fmax(0, available - reserve) : 0;
     double room = capacity + twice + (double)host->swap_free_kib / 2 - m->sum.fixed_growth;
     if (m->state.state == MEMORY_HIGH) {
-        capacity = fmax(capacity, m->sum.demand);
-        room = INFINITY;
         for (size_t k = 0; k < m->n_part; k++) {
             m->entitlement[k] = fmin(m->claim[k].need, m->claim[k].limit);
             m->room[k] = m->claim[k].limit;
@@ -173,7 +171,8 @@ static void fill_output(struct memory_manager *m, const struct memory_input *in,
         const struct memory_track *t = &m->table.track[i];
         out->unmet_kib += v->unmet_kib;
         growth += m->plan[i].part ? fmax(0, t->current_kib - t->actual_kib) : m->plan[i].may_take;
-        moving = moving || t->draining || (m->plan[i].part && (memory_track_moving(t) || t->distress));
+        bool short_of = t->distress && t->current_kib < m->plan[i].claim.limit;
+        moving = moving || t->draining || (m->plan[i].part && (memory_track_moving(t) || short_of));
         if (v->condition == MEMORY_UNBALLOONABLE) {
             out->n_unballoonable++;
             out->unballoonable_kib += v->actualmem_kib;

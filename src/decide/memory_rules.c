@@ -52,7 +52,7 @@ void memory_rules_plan(const struct memory_manager *m, const struct memory_vm_in
     need = fmin(need, limit);
     p->claim = (struct memory_claim){
         .need = need,
-        .growth = memory_track_growth_kib_s(t) * MEMORY_REACTION_MS / 1000,
+        .growth = memory_track_growth_kib_s(t) * MEMORY_GROWTH_AHEAD_S,
         .limit = limit,
         .reservation = fmin((double)vm->reservation_kib, need),
         .shares = vm->shares > 0 ? vm->shares : 1,

@@ -9,13 +9,17 @@
 // Call again after this: while a balloon moves or a guest is in distress (an order of magnitude below the
 // reaction time, /proc alone); while memory is short; while guests could take more than there is; else.
 #define MEMORY_STEP_MOVING_MS 250
-#define MEMORY_STEP_SHORT_MS 500
+#define MEMORY_STEP_SHORT_MS 250
 #define MEMORY_STEP_WATCH_MS 1000
 #define MEMORY_STEP_CALM_MS 5000
 
 // capacity is held until it is off by a third of the reserve: page cache of the host's own processes and the moment
 // between reading one figure and the next make a few MiB of noise, and the reserve is there to be used.
 #define MEMORY_CAPACITY_BAND_PERMILLE 333
+
+// How far ahead growth under way is served before room that nobody is growing into: longer than the reaction
+// time, for what it costs is only that others have less room.
+#define MEMORY_GROWTH_AHEAD_S 5.0
 
 // What a guest keeps free when balloons are lowered to its need: 3 % of maxmem, at least 8 MiB, so that its
 // kernel does not reclaim at once (Linux wakes kswapd at 1 to 2 %) and noise is no distress.
@@ -46,7 +50,8 @@
 #define MEMORY_TAKE_KIB (64.0 * 1024)
 
 // In soft the fence is a precaution: only differences of four dead bands are worth it.
-#define MEMORY_SOFT_BANDS 4
+// The same goes for raising again what is on its way down.
+#define MEMORY_CAUTIOUS_BANDS 4
 
 // Dead band: smaller differences move no balloon: 1 % of maxmem, at least 3 MiB. When one VM's difference is
 // larger under overload all those with a quarter of it are moved, so that equals stay equal.

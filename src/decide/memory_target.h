@@ -3,7 +3,7 @@
 //
 // Three claims, each served before the next, each by water-filling (entitlement.h) with shares:
 //   need    what a guest uses now, and a small margin; more in distress
-//   growth  what it will have taken within the reaction time at the rate at which it grows now
+//   growth  what it will have taken in a few seconds at the rate at which it grows now
 //   room    anything up to maxmem: memory that somebody might want
 // While all needs fit nobody's need is touched for anybody's growth, and nobody's growth for anybody's room.
 // Where needs do not fit they are divided by shares, with reservations as lower bounds. The result is

@@ -77,7 +77,7 @@ static void feel_distress(struct memory_track *t, const struct memory_vm_input *
                           struct mono now)
 {
     double plenty = fmax(MEMORY_PLENTY_KIB, t->current_kib * MEMORY_PLENTY_PERMILLE / 1000);
-    double usable_rate = memory_track_growth_kib_s(t);
+    double usable_rate = fmax(t->used_rate_kib_s, t->resident_rate_kib_s);
     double fast = fmax(MEMORY_COLLAPSE_KIB_S, (double)vm->maxmem_kib * MEMORY_COLLAPSE_PERMILLE_S / 1000);
     double usable = usable_now(t);
     bool evidence = (swapping_kib_s > MEMORY_SWAPPING_KIB_S && usable < plenty) ||
@@ -193,6 +193,10 @@ void memory_track_step(struct memory_track *t, const struct memory_vm_input *vm,
         take_statistics(t, vm, cache_keep_permille, at, now);
     else if (t->known)
         feel_distress(t, vm, 0, now);
+    if (t->fresh && t->used_rate_kib_s < 0)
+        t->growth_kib_s = 0; // it has turned round
+    t->growth_kib_s = fmax(smoothed(t->growth_kib_s, 0, elapsed_s, MEMORY_GROWTH_FADES_TAU_S),
+                           fmax(t->used_rate_kib_s, t->resident_rate_kib_s));
 }
 
 double memory_track_used_kib(const struct memory_track *t)
@@ -206,8 +210,7 @@ double memory_track_used_kib(const struct memory_track *t)
 
 double memory_track_growth_kib_s(const struct memory_track *t)
 {
-    double rate = fmax(t->used_rate_kib_s, t->resident_rate_kib_s);
-    return rate > MEMORY_GROWTH_KIB_S ? rate : 0;
+    return t->growth_kib_s > MEMORY_GROWTH_KIB_S ? t->growth_kib_s : 0;
 }
 
 void memory_track_command(struct memory_track *t, double target_kib, struct mono now)

@@ -17,6 +17,9 @@
 #define MEMORY_USED_RATE_TAU_S 1.5
 #define MEMORY_RESIDENT_RATE_TAU_S 0.5
 
+// What grew is taken to go on for a while: a guest that stalls for want of memory still wants it.
+#define MEMORY_GROWTH_FADES_TAU_S 3.0
+
 // Slower growth is noise: kernel threads, logs.
 #define MEMORY_GROWTH_KIB_S 1024.0
 
@@ -62,6 +65,7 @@ struct memory_track {
     double lowest_kib, highest_kib;               // currentmem since the last statistics
     double lowest_before_kib, highest_before_kib; // and between the two before
     double resident_rate_kib_s;
+    double growth_kib_s; // the larger of the two rates, fading slowly
     struct memory_overhead overhead;
 
     bool known; // statistics have been seen
