@@ -1,6 +1,15 @@
 #include "command/verbs.h"
 
 const struct verb *const verbs[] = {
+    &verb_status,
+    &verb_hosts,
+    &verb_vms,
+    &verb_explain,
+    &verb_events,
+    &verb_set,
+    &verb_approve,
+    &verb_pause,
+    &verb_resume,
     &verb_score,
     &verb_plan,
     &verb_place,

@@ -31,6 +31,8 @@ extern const size_t n_verbs;
 
 extern const struct verb verb_place;
 extern const struct verb verb_plan;
+extern const struct verb verb_status, verb_hosts, verb_vms, verb_explain, verb_events, verb_set, verb_approve,
+    verb_pause, verb_resume;
 extern const struct verb verb_score;
 extern const struct verb verb_simulate;
 

@@ -136,9 +136,10 @@ int sqlite_read_decisions(struct store *store, const struct store_decision_filte
         sqlite_start(s, err,
                      "SELECT id, loop, host, nullif(vm_uuid, ''), nullif(vm_name, ''), verdict, reason,"
                      " detail, acted, first_at, last_at, times FROM decisions"
-                     " WHERE (?1 IS NULL OR host = ?1) AND (?2 IS NULL OR vm_uuid = ?2) AND id > ?3"
+                     " WHERE (?1 IS NULL OR host = ?1) AND (?2 IS NULL OR vm_uuid = ?2) AND id > ?3 AND (NOT "
+                     "?5 OR vm_uuid = '')"
                      " ORDER BY last_at DESC, id DESC LIMIT ?4",
-                     "ttii", f->host, f->vm_uuid, (int64_t)f->after_id, limit);
+                     "ttiii", f->host, f->vm_uuid, (int64_t)f->after_id, limit, (int64_t)f->of_host);
     int rc = q ? 1 : -1;
     while (rc > 0 && (rc = sqlite_step(s, q, err)) == 1)
         result->at[result->n++] = (struct store_decision){

@@ -103,7 +103,7 @@ static int number(sqlite3 *db, const char *sql, int *ret_number)
 // Applies the steps after `from` up to `to`; within the caller's transaction.
 static int apply(sqlite3 *db, int from, int to)
 {
-    for (int version = from; version < to; version++) {
+    for (int version = from; version < to && version < sqlite_schema_newest(); version++) {
         int code = sqlite3_exec(db, steps[version], NULL, NULL, NULL);
         if (code != SQLITE_OK)
             return code;

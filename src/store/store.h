@@ -444,6 +444,7 @@ int store_append_decisions(struct store *store, const struct store_decision *dec
 
 struct store_decision_filter {
     const char *host, *vm_uuid; // NULL: any
+    bool of_host;               // only those that concern a host as a whole (no VM)
     uint64_t after_id;          // only later ones
     uint32_t limit;             // 0: 100
 };
