@@ -9,12 +9,14 @@ double plan_bandwidth_mib_s(const struct snapshot *s, uint32_t from, uint32_t to
 
 struct migration_cost plan_cost(const struct snapshot *s, uint32_t v, double weight, double bandwidth_mib_s)
 {
-    struct migration_cost c = {.penalty = 1};
-    double send = s->vms.mem_actual_mib[v] + s->vms.local_disk_mib[v];
-    double ratio = fmin(s->vms.dirty_mib_s[v] / bandwidth_mib_s, 0.9);
-    c.estimate.duration_s = MIGRATION_SETUP_S + send / bandwidth_mib_s / (1 - ratio);
-    c.estimate.downtime_s = MIGRATION_DOWNTIME_S;
-    c.lost_vm_s =
-        weight * (MIGRATION_SLOW_DOWN * c.estimate.duration_s + MIGRATION_DOWNTIME_S + MIGRATION_RISK_S);
-    return c;
+    const struct migration_subject vm = {
+        .resident_mib = s->vms.mem_actual_mib[v] + s->vms.mem_overhead_mib[v],
+        .dirty_mib_s = s->vms.dirty_mib_s[v],
+        .local_disk_mib = s->vms.local_disk_mib[v],
+        .weight = weight,
+        .migrations_1h = s->vms.migrations_1h[v],
+        .left_destination_s = -1, // who may not return is barred, not priced
+    };
+    const struct migration_link link = {.bandwidth_mib_s = bandwidth_mib_s};
+    return migration_cost(&vm, &link, NULL);
 }
