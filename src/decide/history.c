@@ -141,31 +141,34 @@ void history_to_series(const struct history *h, struct history_series *ret)
 
 static double mean_of(const struct history *h, int r)
 {
-    double sum = 0, n = 0;
-    float mean, max;
-    for (int64_t slot = h->slot - h->n; slot < history_fine_end(h); slot++)
-        if (history_fine_slot(h, r, slot, &mean, &max)) {
-            sum += mean;
-            n++;
-        }
+    double sum = 0, n = h->n;
+    for (uint32_t i = 0; i < h->n; i++)
+        sum += h->mean[r][history_place(h->slot - 1 - i, HISTORY_SLOTS)];
+    if (h->filled_s > 0) {
+        sum += h->sum[r] / h->filled_s;
+        n++;
+    }
     return n > 0 ? sum / n : 0;
 }
 
 // Sums of one resource by fine slot from first to end.
 struct fine_sums {
-    double mean[HISTORY_SLOTS + FINE_PER_COARSE];
-    double max[HISTORY_SLOTS + FINE_PER_COARSE];
+    double mean[HISTORY_SLOTS];
 };
 
 static void add_fine(struct fine_sums *sums, const struct history *h, int r, int64_t first, int64_t end)
 {
     double otherwise = mean_of(h, r);
-    float mean, max;
+    int64_t begin = h->slot - (int64_t)h->n;
+    uint32_t at = history_place(first, HISTORY_SLOTS);
     for (int64_t slot = first; slot < end; slot++) {
-        bool there = history_fine_slot(h, r, slot, &mean, &max);
-        sums->mean[slot - first] += there ? mean : otherwise;
-        sums->max[slot - first] += there ? max : otherwise;
+        bool there = slot >= begin && slot < h->slot;
+        sums->mean[slot - first] += there ? h->mean[r][at] : otherwise;
+        at = at + 1 < HISTORY_SLOTS ? at + 1 : 0;
     }
+    float mean, max;
+    if (h->slot >= first && h->slot < end && history_fine_slot(h, r, h->slot, &mean, &max))
+        sums->mean[h->slot - first] += mean - otherwise;
 }
 
 void history_sum(size_t n, const struct history *const *vm, const double *guess_cores,

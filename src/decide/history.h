@@ -92,7 +92,7 @@ void history_reset(struct history *h);
 // a shorter gap is filled with the value before it. duration_s > 0, values >= 0 and finite. O(slots covered).
 void history_add(struct history *h, struct wall end, double duration_s, double cpu_cores, double mem_mib);
 
-// Seconds of history held (at most an hour).
+// Seconds of history held (at most an hour), in whole slots.
 double history_covered_s(const struct history *h);
 
 // The distribution expected for the mean over the HISTORY_SERIES_S seconds that begin horizon_s from now.

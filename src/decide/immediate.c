@@ -27,13 +27,18 @@ struct immediate {
     struct memory **of_vm; // by index in the input
     struct push_vm *vm;
     struct push_host *host;
+    const struct history **history;
+    double *guess[LOSS_RESOURCES]; // demand of VMs without history
+    struct history_series series;
+    uint64_t series_stamp; // of what series was made from
     void *scratch;
     struct random random;
     uint64_t step;
     bool started;
     struct mono last;
     double accrued_lost_vm_s, lasted_s;
-    bool calm; // the last step was
+    double unbroken_s; // of the present contention
+    bool calm;         // the last step was
     int64_t cool_until_ms, held_since_ms, signalled_ms;
     uint32_t failures; // in a row
 };
@@ -49,6 +54,9 @@ struct immediate *immediate_new(struct arena *arena, size_t most_vms, size_t mos
     s->of_vm = arena_new_array(arena, struct memory *, most_vms);
     s->vm = arena_new_array(arena, struct push_vm, most_vms);
     s->host = arena_new_array(arena, struct push_host, most_hosts);
+    s->history = arena_new_array(arena, const struct history *, most_vms);
+    for (int r = 0; r < LOSS_RESOURCES; r++)
+        s->guess[r] = arena_new_array(arena, double, most_vms);
     s->scratch = arena_alloc(arena, push_scratch_bytes(most_vms, most_hosts), 1);
     s->random = random_seed(seed);
     s->calm = true;
@@ -203,6 +211,24 @@ static void take_histories(struct immediate *s, const struct immediate_input *in
     }
 }
 
+// The last hour of this host's sum; made anew when a history slot is over or VMs came or went.
+static const struct history_series *take_sum(struct immediate *s, const struct immediate_input *in, size_t n)
+{
+    uint64_t stamp = n;
+    for (size_t i = 0; i < n; i++) {
+        struct random r = random_seed(in->vm[i].id);
+        const struct history *h = in->vm[i].history;
+        stamp += random_bits(&r) * (uint64_t)(h ? h->slot : 1); // the order of the VMs does not matter
+        s->history[i] = h;
+        s->guess[LOSS_CPU][i] = s->vm[i].loss.claim[LOSS_CPU].demand;
+        s->guess[LOSS_MEM][i] = s->vm[i].loss.claim[LOSS_MEM].demand;
+    }
+    if (stamp != s->series_stamp)
+        history_sum(n, s->history, s->guess[LOSS_CPU], s->guess[LOSS_MEM], &s->series);
+    s->series_stamp = stamp;
+    return &s->series;
+}
+
 static void take_hosts(struct immediate *s, const struct immediate_input *in, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -226,12 +252,14 @@ static void accrue(struct immediate *s, double loss, double dt_s)
     if (loss >= IMMEDIATE_LOSS_LEAST) {
         s->accrued_lost_vm_s += loss * dt_s;
         s->lasted_s += s->calm ? dt_s / 2 : dt_s; // it began somewhere within the first interval
+        s->unbroken_s += dt_s;
         s->calm = false;
         return;
     }
     double kept = exp2(-dt_s / IMMEDIATE_MEMORY_S);
     s->accrued_lost_vm_s *= kept;
     s->lasted_s *= kept;
+    s->unbroken_s = 0;
     s->calm = true;
 }
 
@@ -273,6 +301,7 @@ static void ask_push(struct immediate *s, const struct immediate_input *in, size
     take_hosts(s, in, n_hosts);
     struct push_input push = {
         .capacity.of = {in->cpu_cores, in->mem_mib},
+        .series = take_sum(s, in, n_vms),
         .n_vms = n_vms,
         .vm = s->vm,
         .n_hosts = n_hosts,
@@ -333,7 +362,7 @@ void immediate_step(struct immediate *s, const struct immediate_input *in, struc
         out->verdict = IMMEDIATE_COOLING;
     else if (held && !out->critical)
         out->verdict = IMMEDIATE_HELD_BACK;
-    else if (s->lasted_s < IMMEDIATE_SPIKE_S && !out->critical)
+    else if ((s->lasted_s < IMMEDIATE_SPIKE_S || s->unbroken_s < IMMEDIATE_FRESH_S) && !out->critical)
         out->verdict = IMMEDIATE_SPIKE;
     else
         ask_push(s, in, n_vms, n_hosts, now, out);

@@ -25,6 +25,7 @@
 #include "decide/push.h"
 
 #define IMMEDIATE_SPIKE_S 15.0    // contended time below which a contention is a spike
+#define IMMEDIATE_FRESH_S 5.5     // contention without a break, so that others' rows show the same moment
 #define IMMEDIATE_MEMORY_S 120.0  // half-life of accrued loss and contended time while calm
 #define IMMEDIATE_LOSS_LEAST 0.01 // weighted loss per second of the host that counts as contention
 #define IMMEDIATE_COOL_S 10.0

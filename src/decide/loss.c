@@ -9,6 +9,9 @@
 // full need no division.
 #define NEGLIGIBLE 1e-7
 
+// Standard deviation within a slot as part of the distance from its mean to its maximum.
+#define SPREAD_OF_RANGE 0.5
+
 // The memory curve f: satisfaction of a guest that misses this part of the memory it needs.
 static const struct memory_point {
     double missing_part, satisfaction;
@@ -173,7 +176,8 @@ double loss_sum_rate_series(const struct loss_sum *sum, const struct loss_capaci
     for (int r = 0; r < LOSS_RESOURCES; r++) {
         double sd = loss_sum_sd(sum, r), probability = 0, expected = 0, p, x;
         for (uint32_t i = HISTORY_SERIES - series->n; i < HISTORY_SERIES; i++) {
-            loss_excess_raw(series->mean[r][i], sd, sum->most[r], capacity->of[r], &p, &x);
+            double within = SPREAD_OF_RANGE * (series->max[r][i] - series->mean[r][i]);
+            loss_excess_raw(series->mean[r][i], fmax(sd, within), sum->most[r], capacity->of[r], &p, &x);
             probability += p / series->n;
             expected += x / series->n;
         }

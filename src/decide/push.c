@@ -14,7 +14,6 @@ struct destination {
 
 struct work {
     const struct loss_vm **loss;
-    const struct history_series **series;
     struct destination *destination;
     void *rest; // for loss_host_rate
 };
@@ -26,7 +25,7 @@ static size_t round_up(size_t bytes)
 
 size_t push_scratch_bytes(size_t n_vms, size_t n_hosts)
 {
-    return 2 * round_up(n_vms * sizeof(void *)) + round_up(n_hosts * sizeof(struct destination)) +
+    return round_up(n_vms * sizeof(void *)) + round_up(n_hosts * sizeof(struct destination)) +
            loss_scratch_bytes(n_vms);
 }
 
@@ -35,8 +34,6 @@ static struct work lay_out(void *scratch, size_t n_vms, size_t n_hosts)
     char *at = scratch;
     struct work w;
     w.loss = (void *)at;
-    at += round_up(n_vms * sizeof(void *));
-    w.series = (void *)at;
     at += round_up(n_vms * sizeof(void *));
     w.destination = (void *)at;
     at += round_up(n_hosts * sizeof(struct destination));
@@ -47,7 +44,8 @@ static struct work lay_out(void *scratch, size_t n_vms, size_t n_hosts)
 // This host as it is and without one of its VMs.
 struct source {
     double rate;
-    double series_rate;
+    struct loss_sum sum;
+    double series_rate; // over the last hour
     double per_core;
 };
 
@@ -64,15 +62,14 @@ static struct loss_capacity less_cpu(struct loss_capacity c)
     return c;
 }
 
-// Points w->loss and w->series at all VMs but one (SIZE_MAX: at all); returns their number.
+// Points w->loss at all VMs but one (SIZE_MAX: at all); returns their number.
 static size_t choose(const struct push_input *in, struct work *w, size_t without)
 {
     size_t n = 0;
     for (size_t i = 0; i < in->n_vms; i++) {
         if (i == without)
             continue;
-        w->loss[n] = &in->vm[i].loss;
-        w->series[n++] = in->vm[i].series;
+        w->loss[n++] = &in->vm[i].loss;
     }
     return n;
 }
@@ -83,7 +80,10 @@ static struct source measure_source(const struct push_input *in, struct work *w)
     struct loss_capacity less = less_cpu(in->capacity);
     size_t n = choose(in, w, SIZE_MAX);
     s.rate = loss_host_rate(&in->capacity, n, w->loss, NULL, w->rest);
-    s.series_rate = loss_host_rate_series(&in->capacity, n, w->loss, w->series, NULL, w->rest);
+    s.sum = (struct loss_sum){0};
+    for (size_t i = 0; i < n; i++)
+        loss_sum_add(&s.sum, w->loss[i]);
+    s.series_rate = loss_sum_rate_series(&s.sum, &in->capacity, in->series);
     s.per_core = slope_per_core(s.rate, loss_host_rate(&less, n, w->loss, NULL, w->rest));
     return s;
 }
@@ -157,23 +157,35 @@ static double horizon_s(const struct push_input *in, double rate)
     return fmin(horizon, PUSH_HORIZON_MOST_S);
 }
 
+// Loss over the last hour of a host with the VM added (sign 1) or taken away (-1).
+static double series_rate_changed(const struct loss_sum *sum, const struct history_series *series,
+                                  const struct loss_capacity *capacity, const struct push_vm *vm, int sign)
+{
+    struct loss_sum changed = *sum;
+    struct history_series changed_series = *series;
+    if (sign > 0)
+        loss_sum_add(&changed, &vm->loss);
+    else
+        loss_sum_remove(&changed, &vm->loss);
+    history_series_add(&changed_series, vm->series, sign);
+    return loss_sum_rate_series(&changed, capacity, &changed_series);
+}
+
+static bool known(const struct history_series *series)
+{
+    return series && series->n > 0;
+}
+
 // What the last hour says that the VM's being there costs more than its being here.
-static double aftermath(const struct push_input *in, struct work *w, const struct source *source, uint32_t v,
-                        uint32_t h)
+static double aftermath(const struct push_input *in, const struct source *source,
+                        const struct destination *to, uint32_t v, uint32_t h)
 {
     const struct push_vm *vm = &in->vm[v];
     const struct push_host *host = &in->host[h];
-    const struct destination *d = &w->destination[h];
-    if (vm->series == NULL || host->series == NULL || vm->series->n == 0 || host->series->n == 0)
+    if (!known(vm->series) || !known(host->series) || !known(in->series))
         return 0;
-    size_t n = choose(in, w, v);
-    double here =
-        source->series_rate - loss_host_rate_series(&in->capacity, n, w->loss, w->series, NULL, w->rest);
-    struct loss_sum sum = d->sum;
-    struct history_series series = *host->series;
-    loss_sum_add(&sum, &vm->loss);
-    history_series_add(&series, vm->series, 1);
-    double there = loss_sum_rate_series(&sum, &host->capacity, &series) - d->series_rate;
+    double here = source->series_rate - series_rate_changed(&source->sum, in->series, &in->capacity, vm, -1);
+    double there = series_rate_changed(&to->sum, host->series, &host->capacity, vm, 1) - to->series_rate;
     return fmin(0, here - there);
 }
 
@@ -216,7 +228,7 @@ static void consider(const struct push_input *in, struct work *w, const struct s
     double counted = horizon - c.cost.estimate.duration_s;
     c.benefit_lost_vm_s = c.relief_per_s * fmax(counted, 0);
     if (c.relief_per_s > 0 && would_enter(d, &c)) {
-        c.aftermath_per_s = aftermath(in, w, source, v, h);
+        c.aftermath_per_s = aftermath(in, source, to, v, h);
         c.benefit_lost_vm_s += c.aftermath_per_s * (PUSH_HORIZON_MOST_S - horizon);
     }
     c.verdict = judge(&c, rate);

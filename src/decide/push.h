@@ -71,7 +71,8 @@ struct push_host {
 };
 
 struct push_input {
-    struct loss_capacity capacity; // this host's
+    struct loss_capacity capacity;       // this host's
+    const struct history_series *series; // the last hour of its sum, NULL: unknown
     size_t n_vms;
     const struct push_vm *vm;
     size_t n_hosts;
