@@ -47,6 +47,12 @@ static void action_work(struct lv_job *job)
 {
     struct action_job *self = (struct action_job *)job;
     int result = -1;
+    if (!job->domain) // a connection so new that the domains have not been listed yet
+        job->domain = virDomainLookupByUUID(job->conn, job->uuid.byte);
+    if (!job->domain) {
+        lv_error(&job->error, job->conn);
+        return;
+    }
     switch (self->action) {
     case ACTION_BALLOON:
         result = virDomainSetMemoryFlags(job->domain, self->value, VIR_DOMAIN_AFFECT_LIVE);
@@ -132,7 +138,7 @@ static int check_vm(struct lv_host *host, const struct lv_vm *vm, struct error *
 {
     if (!host->connection)
         return error_set(err, ERROR_LOST, "libvirt is away");
-    if (!vm || !vm->domain)
+    if (!vm)
         return error_set(err, ERROR_MISSING, "no such VM runs here");
     if (vm->stopped)
         return error_set(err, ERROR_REFUSED, "its QEMU process is stopped by a signal");
@@ -164,8 +170,8 @@ static void start_action(struct lv_host *host, enum action action, const char *w
     self->job.uses_libvirt = true;
     self->job.conn = host->connection->conn;
     virConnectRef(self->job.conn);
-    self->job.domain = vm->domain;
-    virDomainRef(self->job.domain);
+    if (vm->domain && virDomainRef(vm->domain) == 0)
+        self->job.domain = vm->domain;
     lv_job_start(host, &self->job, host->settings.call_deadline_ms);
 }
 

@@ -44,9 +44,10 @@ int lv_error(struct error *err, virConnectPtr conn)
 {
     const virError *e = virGetLastError();
     enum error_kind kind = e ? kind_of(e) : ERROR_FAILED;
-    if (e && (e->domain == VIR_FROM_RPC || e->domain == VIR_FROM_REMOTE))
-        kind = ERROR_LOST; // no answer was read, so what happened is not known
-    if (kind == ERROR_FAILED && conn && virConnectIsAlive(conn) != 1)
+    // an error of the RPC layer may also be libvirtd's own, about another host: only a dead connection of ours
+    // means that no answer was read and what happened is not known
+    bool rpc = e && (e->domain == VIR_FROM_RPC || e->domain == VIR_FROM_REMOTE);
+    if (conn ? virConnectIsAlive(conn) != 1 : rpc)
         kind = ERROR_LOST;
     error_set(err, kind, "%s", e && e->message ? e->message : "libvirt gives no reason");
     return -1;

@@ -21,10 +21,10 @@ static const char *stop_text(int detail)
     static const char *const texts[] = {
         [VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN] = "shut down",
         [VIR_DOMAIN_EVENT_STOPPED_DESTROYED] = "destroyed",
-        [VIR_DOMAIN_EVENT_STOPPED_CRASHED] = "its QEMU crashed or was killed",
+        [VIR_DOMAIN_EVENT_STOPPED_CRASHED] = "the guest crashed",
         [VIR_DOMAIN_EVENT_STOPPED_MIGRATED] = "migrated away",
         [VIR_DOMAIN_EVENT_STOPPED_SAVED] = "saved to a file",
-        [VIR_DOMAIN_EVENT_STOPPED_FAILED] = "its QEMU failed",
+        [VIR_DOMAIN_EVENT_STOPPED_FAILED] = "its QEMU ended unexpectedly",
         [VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT] = "reverted to a snapshot",
     };
     bool known = detail >= 0 && (size_t)detail < sizeof texts / sizeof texts[0];

@@ -203,7 +203,7 @@ static int check_request(struct lv_host *host, const struct host_migration_reque
     const struct lv_vm *vm = lv_vm_find(host, &request->uuid);
     if (!host->connection)
         return error_set(err, ERROR_LOST, "libvirt is away");
-    if (!vm || !vm->domain)
+    if (!vm)
         return error_set(err, ERROR_MISSING, "no such VM runs here");
     if (vm->migrating)
         return error_set(err, ERROR_REFUSED, "a migration of it is under way");
