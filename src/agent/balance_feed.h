@@ -8,7 +8,7 @@
 #include "decide/immediate.h"
 
 // Other hosts that one host chooses among; a cell of the cluster is smaller.
-#define BALANCE_HOSTS_MAX 512
+#define BALANCE_HOSTS_MAX 256
 
 // In clusters of up to so many VMs all of them are read with every exchange; in larger ones only while this
 // host has something to gain from it.

@@ -107,7 +107,8 @@ static void measure_host_cpu(struct driver *d)
 
 static void watch_connection(struct driver *d)
 {
-    if (d->sample->connected == d->connected)
+    bool starting = !d->first_sample_seen && d->now.ms - d->started_at.ms < DRIVER_CONNECT_PATIENCE_MS;
+    if (d->sample->connected == d->connected || (!d->sample->connected && starting))
         return;
     d->connected = d->sample->connected;
     if (!d->connected && !d->told_lost) {

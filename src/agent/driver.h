@@ -27,6 +27,9 @@ struct driver;
 // this long; then the file's mode holds alone.
 #define DRIVER_SETTINGS_WAIT_MS 5000
 
+// At the start libvirt is given so long to answer before its absence is said.
+#define DRIVER_CONNECT_PATIENCE_MS 3000
+
 // The same VM's CPU weight is not set again sooner.
 #define DRIVER_WEIGHT_REPEAT_MS 30000
 

@@ -182,6 +182,8 @@ size_t guests_update(struct guests *g, const struct host_sample *sample, double 
             g->overflow++;
             continue;
         }
+        if (!guest->was_present)
+            guest->came_at = sample->taken_at;
         if (!first && !guest->was_present)
             guest->appeared = true;
         guest->present = true;

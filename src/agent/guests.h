@@ -21,7 +21,7 @@
 
 // VMs on one host that are looked after; those beyond are reported and left alone. KVM hosts hold a few
 // hundred at most.
-#define GUESTS_MAX 1024
+#define GUESTS_MAX 512
 
 #define GUESTS_FORGET_MS 600000
 
@@ -35,7 +35,8 @@ struct guest {
     char name[HOST_NAME_SIZE];
     uint64_t id; // made from the UUID: stable over restarts and hosts
     bool present;
-    bool was_present; // in the sample before
+    bool was_present;    // in the sample before
+    struct mono came_at; // when it was first seen to run here this time
     struct mono seen_at;
     const struct host_vm *vm; // in the current sample; NULL when not present
 

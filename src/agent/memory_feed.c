@@ -70,6 +70,10 @@ static void fill_vm(struct memory_vm_input *in, const struct guest *g, const str
     const struct host_balloon *b = &vm->balloon;
     bool answered = vm->balloon_driver == HOST_BALLOON_DRIVER_ANSWERS && b->sampled_at.ms > 0 &&
                     host_known(b->usable_kib) && host_known(b->unused_kib);
+    // A guest that has just come (booted, or moved here) has not answered yet; that is no obstacle.
+    bool may_pass =
+        vm->unballoonable == HOST_UNBALLOONABLE_NOT_READ || vm->unballoonable == HOST_UNBALLOONABLE_NO_DRIVER;
+    bool is_new = now.ms - g->came_at.ms < MEMORY_FEED_PATIENCE_MS;
     *in = (struct memory_vm_input){
         .id = g->id,
         .maxmem_kib = vm->maxmem_kib > 0 ? vm->maxmem_kib : 1,
@@ -79,7 +83,7 @@ static void fill_vm(struct memory_vm_input *in, const struct guest *g, const str
         .shares = g->terms.mem_shares > 0 ? g->terms.mem_shares : 1,
         .reservation_kib = (uint64_t)(g->terms.mem_reservation_mib * 1024),
         .limit_kib = (uint64_t)(g->terms.mem_limit_mib * 1024),
-        .obstacle = obstacle_of(vm->unballoonable),
+        .obstacle = is_new && may_pass ? MEMORY_OBSTACLE_NONE : obstacle_of(vm->unballoonable),
         .guest_swap = MEMORY_UNSURE,
         .autodeflate = vm->facts->autodeflate,
         .free_page_reporting = vm->facts->free_page_reporting,

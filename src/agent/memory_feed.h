@@ -7,6 +7,10 @@
 #include "decide/memory_manager.h"
 #include "host/sample.h"
 
+// A guest that came less than this ago and has not answered is waited for; later it counts as one without a
+// driver. Booting takes longest.
+#define MEMORY_FEED_PATIENCE_MS 60000
+
 struct memory_feed {
     struct memory_vm_input *vm; // GUESTS_MAX
     struct guest **guest;       // of each input

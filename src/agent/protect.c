@@ -13,6 +13,9 @@
 #include "base/file.h"
 #include "base/log.h"
 
+// Text mappings of /proc/self/maps are some 60 lines of 100 bytes; more is cut, and those keep their pages.
+#define MAPS_MAX_BYTES (64 << 10)
+
 // As low as services go that the machine cannot do without; sshd and udev use -1000, which also exempts
 // children, and we have none.
 #define OOM_SCORE_ADJ "-900"
@@ -30,12 +33,15 @@ static int has_ipc_lock(void)
 
 // With a finite limit and no capability, MCL_FUTURE would make allocations fail once the limit is reached:
 // worse than being paged out. So pages are locked only where the limit does not bind.
-static void lock_pages(void)
+static int may_lock(void)
 {
     struct rlimit limit;
-    int free_of_limit =
-        has_ipc_lock() || (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY);
-    if (!free_of_limit) {
+    return has_ipc_lock() || (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY);
+}
+
+static void lock_pages(void)
+{
+    if (!may_lock()) {
         log_notice(
             "memory is not locked: needs CAP_IPC_LOCK or LimitMEMLOCK=infinity; ballastd may be paged out "
             "when the host is short of memory");
@@ -75,6 +81,30 @@ void protect_self(void)
     keep_heap();
     lock_pages();
     be_killed_last();
+}
+
+// Executable, never written, backed by a file: whatever is needed again is read from the page cache.
+static void drop_text(char *maps)
+{
+    char *next = NULL;
+    for (char *line = strtok_r(maps, "\n", &next); line; line = strtok_r(NULL, "\n", &next)) {
+        char *end;
+        unsigned long from = strtoul(line, &end, 16);
+        unsigned long to = *end == '-' ? strtoul(end + 1, &end, 16) : 0;
+        if (to > from && strncmp(end, " r-xp", 5) == 0 && strchr(end, '/'))
+            madvise((void *)from, to - from, MADV_DONTNEED); // NOLINT(performance-no-int-to-ptr)
+    }
+}
+
+void protect_settle(void)
+{
+    __attribute__((cleanup(cleanup_free))) char *maps = malloc(MAPS_MAX_BYTES);
+    if (!maps || file_read_small("/proc/self/maps", maps, MAPS_MAX_BYTES) < 0)
+        return;
+    munlockall();
+    drop_text(maps);
+    if (may_lock())
+        mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 }
 
 long protect_resident_kib(void)

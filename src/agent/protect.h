@@ -13,6 +13,10 @@
 // a notice with the cure.
 void protect_self(void);
 
+// Once, when all has been started: gives back the program text that was needed for that alone (libvirt brings
+// some 40 libraries, whose initialization touches 10 MiB), then locks again.
+void protect_settle(void);
+
 // Resident memory of this process in KiB; 0 when unknown. For the agent's own figures.
 long protect_resident_kib(void);
 

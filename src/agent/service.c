@@ -22,6 +22,7 @@ struct service {
     const char *config;
     bool config_must_exist;
     bool ending;
+    bool settled; // the start is over
 };
 
 static void log_problem(void *context, const char *text)
@@ -91,6 +92,9 @@ static void on_status(uv_timer_t *timer)
 {
     struct service *s = timer->data;
     char text[256];
+    if (!s->settled)
+        protect_settle();
+    s->settled = true;
     driver_status(s->driver, text, sizeof text);
     notify_status("%s", text);
     log_debug("%s; resident %ld KiB, CPU %.0f ms", text, protect_resident_kib(), clock_cpu_ms());
