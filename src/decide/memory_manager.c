@@ -98,7 +98,7 @@ static void take_stock(struct memory_manager *m, const struct memory_input *in, 
         m->sum.actual += t->actual_kib;
         m->sum.committed += fmax(0, fmax(t->current_kib, t->commanded_kib) - t->actual_kib);
         m->sum.idle += p->idle;
-        m->sum.demand += p->claim.need;
+        m->sum.demand += p->wants;
         m->sum.floor += p->part ? p->floor : p->may_take + t->actual_kib;
         if (p->part) {
             m->sum.part_actual += t->actual_kib;

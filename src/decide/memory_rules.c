@@ -43,16 +43,16 @@ void memory_rules_plan(const struct memory_manager *m, const struct memory_vm_in
     *p = (struct memory_plan){.part = t->condition == MEMORY_ACTIVE || waits};
     p->floor = fmin(floor_of(m, vm, t, used), fmax(limit, used));
     double margin = part_of(max, MEMORY_MARGIN_PERMILLE, MEMORY_MARGIN_KIB);
-    double need = used + margin;
+    double need = fmin(t->settled_kib, t->current_kib);
     if (t->distress)
-        need = used + fmax(t->swapped_kib, part_of(max, MEMORY_DISTRESS_PERMILLE, MEMORY_DISTRESS_KIB));
+        need = used + part_of(max, MEMORY_DISTRESS_PERMILLE, MEMORY_DISTRESS_KIB);
     if (!memory_rules_lands_softly(m, vm, t))
         need = fmax(need, p->floor);
     // Administrators may limit a guest below what it uses; the balloon follows as far as the floor lets it.
     need = fmin(need, limit);
     p->claim = (struct memory_claim){
         .need = need,
-        .growth = memory_track_growth_kib_s(t) * MEMORY_GROWTH_AHEAD_S,
+        .growth = margin + memory_track_growth_kib_s(t) * MEMORY_GROWTH_AHEAD_S,
         .limit = limit,
         .reservation = fmin((double)vm->reservation_kib, need),
         .shares = vm->shares > 0 ? vm->shares : 1,

@@ -21,7 +21,7 @@
 // time, for what it costs is only that others have less room.
 #define MEMORY_GROWTH_AHEAD_S 5.0
 
-// What a guest keeps free when balloons are lowered to its need: 3 % of maxmem, at least 8 MiB, so that its
+// What a guest keeps free when balloons are lowered, as long as all needs and margins fit: 3 % of maxmem, at least 8 MiB, so that its
 // kernel does not reclaim at once (Linux wakes kswapd at 1 to 2 %) and noise is no distress.
 #define MEMORY_MARGIN_PERMILLE 30
 #define MEMORY_MARGIN_KIB (8.0 * 1024)
@@ -63,6 +63,7 @@ struct memory_plan {
     bool part; // takes part in the division
     struct memory_claim claim;
     double floor;
+    double wants;    // need, and what is in the guest's swap for want of memory
     double keep;     // what a drain leaves it
     double idle;     // actualmem beyond that
     double may_take; // what it can still take though it takes no part

@@ -14,7 +14,7 @@ struct memory_thresholds memory_thresholds(uint64_t total_kib, uint64_t reserve_
     uint64_t next = fmin((double)(total_kib - first), 12.0 * GIB_KIB);
     uint64_t rest = total_kib - first - next;
     struct memory_thresholds t = {.high_kib = first / 4 + next / 8 + rest / 100 * 3};
-    t.reserve_kib = reserve_kib != 0 ? reserve_kib : t.high_kib / 100 * 16;
+    t.reserve_kib = reserve_kib != 0 ? reserve_kib : t.high_kib / 100 * 12;
     t.low_kib = t.reserve_kib / 2;
     t.soft_kib = t.high_kib / 2;
     // A reserve that the operator made large moves the states with it.

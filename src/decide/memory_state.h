@@ -51,7 +51,8 @@ struct memory_thresholds {
 
 // high is 25 % of the first 4 GiB, 12.5 % of the next 12, 3 % of the rest: what guests can fault in within the
 // reaction time grows with cores, not with memory (ESX scales its minFree in the same way). soft is half
-// of it, the reserve 16 % of it (4 % of a small host), low half the reserve. reserve_kib 0: that rule; else as given.
+// of it, the reserve 12 % of it (3 % of a small host: with the fence nothing but the
+// host's own processes can use it up), low half the reserve. reserve_kib 0: that rule; else as given.
 struct memory_thresholds memory_thresholds(uint64_t total_kib, uint64_t reserve_kib);
 
 struct memory_pressure {

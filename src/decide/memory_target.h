@@ -2,8 +2,8 @@
 // balloon may leave it.
 //
 // Three claims, each served before the next, each by water-filling (entitlement.h) with shares:
-//   need    what a guest uses now, and a small margin; more in distress
-//   growth  what it will have taken in a few seconds at the rate at which it grows now
+//   need    what a guest uses now; more in distress
+//   growth  a margin, and what it will have taken in a few seconds at the rate at which it grows now
 //   room    anything up to maxmem: memory that somebody might want
 // While all needs fit nobody's need is touched for anybody's growth, and nobody's growth for anybody's room.
 // Where needs do not fit they are divided by shares, with reservations as lower bounds. The result is

@@ -20,7 +20,8 @@ static double step_kib(const struct memory_vm_input *vm)
 
 bool memory_track_moving(const struct memory_track *t)
 {
-    return fabs(t->commanded_kib - t->current_kib) > fmax(2 * MEMORY_ROUNDING_KIB, t->commanded_kib * 0.005);
+    return fabs(t->commanded_kib - t->current_kib) >
+           fmax(MEMORY_ARRIVED_KIB, t->commanded_kib * MEMORY_ARRIVED_PERMILLE / 1000);
 }
 
 // Whether the balloon follows. "Progress" is a step towards what was commanded.
@@ -46,7 +47,9 @@ static void follow_balloon(struct memory_track *t, const struct memory_vm_input 
     } else if (left > before) {
         t->progress_kib = t->current_kib; // it went the other way: measure from there
     }
-    if (now.ms - t->progress_at.ms >= MEMORY_STUCK_MS && !t->stuck) {
+    // A guest squeezed below its need gives the last part reluctantly or not at all; its balloon works.
+    bool resists = left < fabs(t->commanded_kib - t->commanded_from_kib) / 2;
+    if (now.ms - t->progress_at.ms >= MEMORY_STUCK_MS && !t->stuck && !resists) {
         t->stuck = true;
         t->retry_at = mono_after_ms(now, MEMORY_STUCK_MS);
     }
@@ -103,14 +106,14 @@ static double at_most_actual(const struct memory_track *t, double used)
 }
 
 // While a balloon moves nobody knows what currentmem was at the moment at which the guest counted its usable
-// memory. It was between the least and the most of the last seconds, and used with it; within that what was
+// memory. It was between the least and the most of the last seconds and where it was told to go, and used with it; within that what was
 // known before and has been touched since is the best guess.
 static double used_between(struct memory_track *t, const struct memory_vm_input *vm,
                            uint32_t cache_keep_permille)
 {
     struct memory_guest_figures least = t->figures, most = t->figures;
-    least.currentmem_kib = (uint64_t)fmin(t->lowest_kib, t->lowest_before_kib);
-    most.currentmem_kib = (uint64_t)fmax(t->highest_kib, t->highest_before_kib);
+    least.currentmem_kib = (uint64_t)fmin(t->commanded_kib, fmin(t->lowest_kib, t->lowest_before_kib));
+    most.currentmem_kib = (uint64_t)fmax(t->commanded_kib, fmax(t->highest_kib, t->highest_before_kib));
     t->lowest_before_kib = t->lowest_kib;
     t->highest_before_kib = t->highest_kib;
     t->lowest_kib = t->highest_kib = t->current_kib;
@@ -177,7 +180,8 @@ void memory_track_step(struct memory_track *t, const struct memory_vm_input *vm,
 
     struct mono at = {now.ms - (vm->statistics_age_ms > 0 ? vm->statistics_age_ms : 0)};
     bool fresh = vm->has_statistics && vm->statistics_age_ms < MEMORY_STALE_MS && new_statistics(t, vm, at);
-    bool rests = !first && fabs(before_kib - t->current_kib) < MEMORY_ROUNDING_KIB && !memory_track_moving(t);
+    bool rests =
+        t->certain && fabs(before_kib - t->current_kib) < MEMORY_ROUNDING_KIB && !memory_track_moving(t);
     if (fresh && rests)
         memory_overhead_learn(&t->overhead, resident, vm->currentmem_kib, vm->unused_kib);
     uint64_t overhead = memory_overhead_kib(&t->overhead, vm->overhead_kib);
@@ -193,8 +197,12 @@ void memory_track_step(struct memory_track *t, const struct memory_vm_input *vm,
         take_statistics(t, vm, cache_keep_permille, at, now);
     else if (t->known)
         feel_distress(t, vm, 0, now);
-    if (t->fresh && t->used_rate_kib_s < 0)
+    if (t->fresh && t->certain && t->used_rate_kib_s < -MEMORY_GROWTH_KIB_S)
         t->growth_kib_s = 0; // it has turned round
+    double now_used = memory_track_used_kib(t);
+    if (fabs(now_used - t->settled_kib) >
+        fmax(MEMORY_SETTLED_KIB, (double)vm->maxmem_kib * MEMORY_SETTLED_PERMILLE / 1000))
+        t->settled_kib = now_used;
     t->growth_kib_s = fmax(smoothed(t->growth_kib_s, 0, elapsed_s, MEMORY_GROWTH_FADES_TAU_S),
                            fmax(t->used_rate_kib_s, t->resident_rate_kib_s));
 }
@@ -218,6 +226,7 @@ void memory_track_command(struct memory_track *t, double target_kib, struct mono
     if (target_kib < t->current_kib)
         t->lowered_at = now;
     t->commanded_kib = target_kib;
+    t->commanded_from_kib = t->current_kib;
     t->commanded = true;
     t->retry_at = mono_after_ms(now, MEMORY_STUCK_MS);
     t->arrived = false;

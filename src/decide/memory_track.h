@@ -17,6 +17,15 @@
 #define MEMORY_USED_RATE_TAU_S 1.5
 #define MEMORY_RESIDENT_RATE_TAU_S 0.5
 
+// A balloon this close to where it was told to go has arrived: a guest at its limit gives way by itself by a few
+// MiB, now and then.
+#define MEMORY_ARRIVED_KIB (4.0 * 1024)
+#define MEMORY_ARRIVED_PERMILLE 15
+
+// Noise of what a guest uses: 1.5 % of maxmem, at least 4 MiB. Targets follow beyond that.
+#define MEMORY_SETTLED_KIB (4.0 * 1024)
+#define MEMORY_SETTLED_PERMILLE 15
+
 // What grew is taken to go on for a while: a guest that stalls for want of memory still wants it.
 #define MEMORY_GROWTH_FADES_TAU_S 3.0
 
@@ -39,9 +48,9 @@
 // two bursts must not take memory away. Five statistics.
 #define MEMORY_DISTRESS_MS 5000
 
-// In distress a guest wants more than it uses; nobody knows how much more. 6 % of maxmem, at least 16 MiB, or what
-// it has swapped out in this distress and not brought back. It is asked again with each sample, and growth
-// under way counts besides, so a small step does not make it wait, and a large one would take from others.
+// In distress a guest wants more than it uses; nobody knows how much more. 6 % of maxmem, at least 16 MiB:
+// it is asked again with each sample, and growth under way counts besides, so a small step does not make it
+// wait, and a large one would take from others.
 #define MEMORY_DISTRESS_PERMILLE 60
 #define MEMORY_DISTRESS_KIB (16.0 * 1024)
 
@@ -74,6 +83,7 @@ struct memory_track {
     uint64_t swap_in_kib, swap_out_kib;
     double used_kib;        // at the last statistics
     double actual_then_kib; // actualmem then
+    double settled_kib;     // used, as targets see it: held while it changes by noise only
     double used_rate_kib_s;
     bool certain; // no balloon moved while they were counted
     double usable_kib;
@@ -84,7 +94,7 @@ struct memory_track {
     struct mono distress_until;
     double swapped_kib; // by this distress: out less in
 
-    double commanded_kib;
+    double commanded_kib, commanded_from_kib;
     bool commanded; // by us; else it is what was found
     bool arrived;   // has been at what was commanded
     struct mono progress_at;

@@ -61,7 +61,7 @@ void memory_rules_view(struct memory_manager *m, const struct memory_input *in)
     for (size_t i = 0; i < m->table.n; i++) {
         const struct memory_track *t = &m->table.track[i];
         const struct memory_plan *p = &m->plan[i];
-        double demand = fmin(p->claim.need, p->claim.limit);
+        double demand = p->wants;
         double entitlement = p->part ? p->entitlement : t->current_kib;
         m->view[i] = (struct memory_vm_view){
             .id = t->id,
