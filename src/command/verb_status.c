@@ -90,13 +90,31 @@ static int print_json(const struct store_cluster *c, const struct summary *s, co
     return json_print_take(w, err);
 }
 
+// The mode that holds on each host: the least of the cluster's and its own.
+static void print_modes(const struct store_cluster *c)
+{
+    unsigned n[3] = {0};
+    for (uint32_t h = 0; h < c->snapshot->hosts.n; h++) {
+        unsigned own = c->hosts[h].mode, cluster = c->mode;
+        unsigned mode = own < cluster ? own : cluster;
+        if (mode < 3)
+            n[mode]++;
+    }
+    printf("Mode     ");
+    for (unsigned mode = 0, said = 0; mode < 3; mode++)
+        if (n[mode])
+            printf("%s%s on %u host%s", said++ ? ", " : "", store_mode_name(mode), n[mode],
+                   n[mode] == 1 ? "" : "s");
+    printf("%s\n", c->mode < STORE_MODE_AUTO ? " (held down for the whole cluster: `ballast resume`)" : "");
+}
+
 static void print_text(const struct store_cluster *c, const struct summary *s, const char *location,
                        const struct store_events *events)
 {
     uint32_t n = c->snapshot->hosts.n;
     enum style hosts = s->alive < n ? STYLE_BAD : STYLE_GOOD;
     printf("Store    %s%s\n", location, c->planning ? " (the long-term balancer is planning)" : "");
-    printf("Mode     at most %s (cluster setting)\n", store_mode_name(c->mode));
+    print_modes(c);
     printf("Hosts    %s%u of %u alive%s", style_begin(stdout, hosts), s->alive, n, style_end(stdout));
     if (s->short_of_memory)
         printf(", %s%u short of memory%s", style_begin(stdout, STYLE_WARN), s->short_of_memory,

@@ -32,7 +32,7 @@ extern const size_t n_verbs;
 extern const struct verb verb_place;
 extern const struct verb verb_plan;
 extern const struct verb verb_status, verb_hosts, verb_vms, verb_explain, verb_events, verb_set, verb_approve,
-    verb_pause, verb_resume;
+    verb_pause, verb_resume, verb_top;
 extern const struct verb verb_score;
 extern const struct verb verb_simulate;
 
