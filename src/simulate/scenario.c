@@ -23,6 +23,7 @@ static const struct scenario planetlab = {
     .n_vm_types = 4,
     .vm_type = {{1, 2500, 870}, {1, 2000, 1740}, {1, 1000, 1740}, {1, 500, 613}},
     .placement = PLACEMENT_POWER,
+    .divide_by_demand = true,
     .migration_slow_down = 0.1,
     .migration_destination_load = 0.1,
     .hosts_follow_use = true,

@@ -50,6 +50,8 @@ struct scenario {
     uint32_t n_vm_types;
     struct scenario_vm_type vm_type[SCENARIO_TYPES];
     enum scenario_placement placement;
+    bool
+        divide_by_demand; // a host short of CPU cuts every VM by the same part, as CloudSim does; else by shares
     bool memory_constrains;  // else a running VM has all the memory it uses
     double vm_overhead_mib;  // of the hypervisor's process
     double guest_kernel_mib; // what a guest needs beyond what the trace says it uses

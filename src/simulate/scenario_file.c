@@ -23,6 +23,7 @@ struct setting {
 static const struct setting settings[] = {
     {"world", "unit_core_mhz", KIND_NUMBER, OF(unit_core_mhz), 1, 1e6},
     {"world", "overcommit", KIND_NUMBER, OF(overcommit), 0.01, 100},
+    {"world", "divide_by_demand", KIND_BOOL, OF(divide_by_demand), 0, 0},
     {"world", "memory_constrains", KIND_BOOL, OF(memory_constrains), 0, 0},
     {"world", "vm_overhead_mib", KIND_NUMBER, OF(vm_overhead_mib), 0, 1e6},
     {"world", "guest_kernel_mib", KIND_NUMBER, OF(guest_kernel_mib), 0, 1e6},

@@ -76,6 +76,11 @@ static double divide_cpu(struct world *w, const struct view_list *vms, double av
     }
     if (wanted <= available)
         return wanted;
+    if (w->scenario->divide_by_demand) {
+        for (uint32_t i = 0; i < vms->n; i++)
+            w->grant[i] *= available / wanted;
+        return available;
+    }
     for (uint32_t i = 0; i < vms->n; i++) {
         uint32_t v = vms->vm[i];
         w->claim[i] =
