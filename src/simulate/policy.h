@@ -29,6 +29,9 @@ struct policy_class {
 };
 
 extern const struct policy_class policy_none;
+extern const struct policy_class policy_ballast;
+extern const struct policy_class policy_ballast_immediate;
+extern const struct policy_class policy_ballast_longterm;
 extern const struct policy_class policy_lr_mmt;
 
 // The class of that name, or NULL. policy_by_index goes through all of them.
