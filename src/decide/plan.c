@@ -52,12 +52,6 @@ static uint64_t improve_work(const struct plan_state *state)
     return IMPROVE_LOSS;
 }
 
-static void home(struct plan_state *state, const struct plan_steps *steps)
-{
-    for (uint32_t i = steps->n; i-- > 0;)
-        plan_state_move(state, steps->at[i].vm, steps->at[i].from);
-}
-
 // Looks for a better set of moves than the steps and takes it when it can be carried out.
 static void improve(struct plan_state *state, struct plan_search *search, struct plan_steps *steps)
 {
@@ -65,20 +59,8 @@ static void improve(struct plan_state *state, struct plan_search *search, struct
     bool needed = steps->n > 0;
     for (uint32_t h = 0; h < state->n_hosts && !needed; h++)
         needed = state->host[h].empties ? state->host[h].head != NONE : plan_is_needy(state, h);
-    if (!work || !needed || !plan_improve(state, search, steps->capacity, work))
-        return;
-    struct plan_target *target;
-    uint32_t n = plan_displaced(state, &target);
-    plan_assign(state, 0, NULL);
-    struct plan_steps better = {0, steps->capacity,
-                                arena_new_array(state->arena, struct plan_step, steps->capacity)};
-    if (plan_order(state, n, target, &better) == 0) {
-        *steps = better;
-        return;
-    }
-    home(state, &better);
-    for (uint32_t i = 0; i < steps->n; i++)
-        plan_state_move(state, steps->at[i].vm, steps->at[i].to);
+    if (work && needed)
+        plan_improve(state, search, steps, work);
 }
 
 // Puts everyone home and makes the steps again, writing what each does.

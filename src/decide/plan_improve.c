@@ -23,7 +23,6 @@ struct improve {
     struct plan_state *state;
     struct random random;
     uint32_t most;
-    bool light; // balance needs sums alone
     uint32_t *movable, n_movable;
     uint32_t *displaced, n_displaced; // VMs away from home
     uint32_t *place;                  // of each VM in displaced, NONE
@@ -34,9 +33,13 @@ struct improve {
     double best_value;
     struct plan_target *best;
     uint32_t n_best;
+    struct plan_steps best_steps; // how to get there
+    double refused;               // value of the last state that could not be reached
+    struct plan_steps trial;      // scratch
+    struct plan_target *now, *ordered;
 };
 
-uint32_t plan_displaced(const struct plan_state *state, struct plan_target **ret)
+static uint32_t plan_displaced(const struct plan_state *state, struct plan_target **ret)
 {
     struct plan_target *target = arena_new_array(state->arena, struct plan_target, state->n_displaced);
     uint32_t n = 0;
@@ -47,14 +50,6 @@ uint32_t plan_displaced(const struct plan_state *state, struct plan_target **ret
     return n;
 }
 
-void plan_assign(struct plan_state *state, uint32_t n, const struct plan_target *target)
-{
-    for (uint32_t v = 0; v < state->n_vms && state->n_displaced; v++)
-        plan_state_move(state, v, state->vm[v].home);
-    for (uint32_t i = 0; i < n; i++)
-        plan_state_move(state, target[i].vm, target[i].to);
-}
-
 static bool may_go(const struct plan_state *state, uint32_t v, uint32_t to)
 {
     return to == state->vm[v].home ? plan_fits_home(state, v) : plan_fits(state, v, to);
@@ -62,10 +57,7 @@ static bool may_go(const struct plan_state *state, uint32_t v, uint32_t to)
 
 static void apply(struct improve *m, uint32_t v, uint32_t to, struct plan_gain gain)
 {
-    if (m->light)
-        plan_state_move_lightly(m->state, v, to);
-    else
-        plan_state_move(m->state, v, to);
+    plan_state_move(m->state, v, to);
     m->must += gain.must;
     m->value += gain.value;
     bool away = to != m->state->vm[v].home;
@@ -80,8 +72,45 @@ static void apply(struct improve *m, uint32_t v, uint32_t to, struct plan_gain g
     }
 }
 
+static void send_home(struct improve *m)
+{
+    while (m->n_displaced) {
+        uint32_t v = m->displaced[0];
+        apply(m, v, m->state->vm[v].home, (struct plan_gain){0});
+    }
+}
+
+static void send_out(struct improve *m, uint32_t n, const struct plan_target *target)
+{
+    for (uint32_t i = 0; i < n; i++)
+        apply(m, target[i].vm, target[i].to, (struct plan_gain){0});
+}
+
+// Whether the displaced VMs can get where they are step by step; the steps are in m->trial then.
+static bool can_be_ordered(struct improve *m)
+{
+    uint32_t n = m->n_displaced;
+    for (uint32_t i = 0; i < n; i++)
+        m->now[i] = m->ordered[i] = (struct plan_target){m->displaced[i], m->state->vm[m->displaced[i]].host};
+    send_home(m);
+    m->trial.n = 0;
+    bool whole = plan_order(m->state, n, m->ordered, &m->trial) == 0;
+    for (uint32_t i = m->trial.n; i-- > 0;)
+        plan_state_move(m->state, m->trial.at[i].vm, m->trial.at[i].from);
+    send_out(m, n, m->now);
+    return whole;
+}
+
+// Notes the state as the best if it can be reached.
 static void keep_best(struct improve *m)
 {
+    if (m->value == m->refused || !can_be_ordered(m)) {
+        m->refused = m->value;
+        return;
+    }
+    struct plan_steps steps = m->best_steps;
+    m->best_steps = m->trial;
+    m->trial = steps;
     m->best_must = m->must;
     m->best_value = m->value;
     m->n_best = m->n_displaced;
@@ -98,12 +127,8 @@ static bool is_best(const struct improve *m)
 
 static void return_to_best(struct improve *m)
 {
-    while (m->n_displaced) {
-        uint32_t v = m->displaced[0];
-        apply(m, v, m->state->vm[v].home, (struct plan_gain){0});
-    }
-    for (uint32_t i = 0; i < m->n_best; i++)
-        apply(m, m->best[i].vm, m->best[i].to, (struct plan_gain){0});
+    send_home(m);
+    send_out(m, m->n_best, m->best);
     m->must = m->best_must;
     m->value = m->best_value;
 }
@@ -288,6 +313,11 @@ static struct improve *new_improve(struct plan_state *state, uint32_t most)
     m->displaced = arena_new_array(arena, uint32_t, state->n_vms);
     m->place = arena_new_array(arena, uint32_t, state->n_vms);
     m->best = arena_new_array(arena, struct plan_target, state->n_vms);
+    m->now = arena_new_array(arena, struct plan_target, state->n_vms);
+    m->ordered = arena_new_array(arena, struct plan_target, state->n_vms);
+    m->trial = (struct plan_steps){0, most, arena_new_array(arena, struct plan_step, most)};
+    m->best_steps = (struct plan_steps){0, most, arena_new_array(arena, struct plan_step, most)};
+    m->refused = HUGE_VAL;
     m->up = arena_new_array(arena, uint32_t, state->n_hosts);
     for (uint32_t v = 0; v < state->n_vms; v++) {
         m->place[v] = NONE;
@@ -304,33 +334,19 @@ static struct improve *new_improve(struct plan_state *state, uint32_t most)
     return m;
 }
 
-// After light moves: back to where the lists are, then properly to the best.
-static void settle(struct improve *m, uint32_t n_start, const struct plan_target *start)
-{
-    struct plan_state *state = m->state;
-    if (!m->light)
-        return;
-    while (m->n_displaced) {
-        uint32_t v = m->displaced[0];
-        apply(m, v, state->vm[v].home, (struct plan_gain){0});
-    }
-    for (uint32_t i = 0; i < n_start; i++)
-        plan_state_move_lightly(state, start[i].vm, start[i].to);
-    plan_state_settle(state);
-    plan_assign(state, m->n_best, m->best);
-}
-
-bool plan_improve(struct plan_state *state, struct plan_search *search, uint32_t most_displaced,
+bool plan_improve(struct plan_state *state, struct plan_search *search, struct plan_steps *steps,
                   uint64_t work)
 {
-    struct improve *m = new_improve(state, most_displaced);
-    if (m->n_up < 2 || m->n_movable == 0 || most_displaced == 0 || work == 0)
+    struct improve *m = new_improve(state, steps->capacity);
+    if (m->n_up < 2 || m->n_movable == 0 || steps->capacity == 0 || work == 0)
         return false;
-    keep_best(m);
-    m->light = state->settings.goal == PLAN_BALANCE;
+    m->n_best = m->n_displaced;
+    for (uint32_t i = 0; i < m->n_displaced; i++)
+        m->best[i] = (struct plan_target){m->displaced[i], state->vm[m->displaced[i]].host};
     struct plan_target *start;
     uint32_t n_start = plan_displaced(state, &start);
-    // What a move gained on average: the scale of the temperatures.
+    if (state->settings.goal == PLAN_BALANCE)
+        plan_state_begin_light(state);
     double scale = state->settings.goal == PLAN_BALANCE ? 0.2 : state->settings.horizon_s * 0.2;
     for (int round = 0; round < ROUNDS && !plan_is_over(state); round++) {
         anneal(m, HOTTEST * scale, COLDEST * scale, work / ROUNDS);
@@ -338,11 +354,22 @@ bool plan_improve(struct plan_state *state, struct plan_search *search, uint32_t
         descend(m, work / ROUNDS);
         if (is_best(m))
             keep_best(m);
-        else
-            return_to_best(m);
+        return_to_best(m);
     }
-    settle(m, n_start, start);
+    send_home(m);
+    send_out(m, n_start, start);
+    if (state->light)
+        plan_state_end_light(state);
+    bool better = m->best_must > 0 || m->best_value > 0;
+    if (better) {
+        send_home(m);
+        steps->n = 0;
+        for (uint32_t i = 0; i < m->best_steps.n; i++) {
+            steps->at[steps->n++] = m->best_steps.at[i];
+            plan_state_move(state, m->best_steps.at[i].vm, m->best_steps.at[i].to);
+        }
+    }
     for (uint32_t h = 0; h < state->n_hosts; h++)
         plan_search_touch(search, h);
-    return m->best_must > 0 || m->best_value > 0;
+    return better;
 }

@@ -5,17 +5,10 @@
 #include "decide/plan_order.h"
 #include "decide/plan_search.h"
 
-// Searches for an assignment that is better than the state's with at most most_displaced VMs away from home, and
-// leaves the state in the best one found. Whether each can be reached step by step is for plan_order to find out; in
-// the end state every bound holds. Deterministic. Spends up to `work` evaluations. Returns whether it is better than
-// at the start.
-bool plan_improve(struct plan_state *state, struct plan_search *search, uint32_t most_displaced,
+// Searches for a better assignment than the state's with at most steps->capacity VMs away from home that can be reached
+// in as many steps; steps are those made so far. When it finds one the state is in it, and steps lead there from the
+// start. Deterministic. Spends up to about twice `work` evaluations. Returns whether it found a better one.
+bool plan_improve(struct plan_state *state, struct plan_search *search, struct plan_steps *steps,
                   uint64_t work);
-
-// The displaced VMs and where they are, ascending. Returns how many; the array is in the state's arena.
-uint32_t plan_displaced(const struct plan_state *state, struct plan_target **ret);
-
-// Brings everyone home, then applies targets without regard to order.
-void plan_assign(struct plan_state *state, uint32_t n, const struct plan_target *target);
 
 #endif

@@ -217,20 +217,6 @@ static void link_vm(struct plan_state *state, uint32_t v, uint32_t h)
     state->where[v] = h;
 }
 
-void plan_state_move(struct plan_state *state, uint32_t v, uint32_t to)
-{
-    struct plan_vm *vm = &state->vm[v];
-    uint32_t from = vm->host;
-    if (from == to)
-        return;
-    state->n_displaced += (from == vm->home) - (to == vm->home);
-    unlink_vm(state, v);
-    link_vm(state, v, to);
-    rules_moved(state->rules, v, from);
-    sum_host(state, from);
-    sum_host(state, to);
-}
-
 static void add_lightly(struct plan_state *state, uint32_t h, const struct plan_vm *vm, double sign)
 {
     struct plan_host *host = &state->host[h];
@@ -247,7 +233,7 @@ static void add_lightly(struct plan_state *state, uint32_t h, const struct plan_
     host->mem_load = mem;
 }
 
-void plan_state_move_lightly(struct plan_state *state, uint32_t v, uint32_t to)
+static void move_lightly(struct plan_state *state, uint32_t v, uint32_t to)
 {
     struct plan_vm *vm = &state->vm[v];
     uint32_t from = vm->host;
@@ -257,6 +243,24 @@ void plan_state_move_lightly(struct plan_state *state, uint32_t v, uint32_t to)
         rules_moved(state->rules, v, from);
     add_lightly(state, from, vm, -1);
     add_lightly(state, to, vm, 1);
+}
+
+void plan_state_move(struct plan_state *state, uint32_t v, uint32_t to)
+{
+    struct plan_vm *vm = &state->vm[v];
+    uint32_t from = vm->host;
+    if (from == to)
+        return;
+    if (state->light) {
+        move_lightly(state, v, to);
+        return;
+    }
+    state->n_displaced += (from == vm->home) - (to == vm->home);
+    unlink_vm(state, v);
+    link_vm(state, v, to);
+    rules_moved(state->rules, v, from);
+    sum_host(state, from);
+    sum_host(state, to);
 }
 
 void plan_state_wake(struct plan_state *state, uint32_t h, bool up)
@@ -272,8 +276,14 @@ void plan_state_wake(struct plan_state *state, uint32_t h, bool up)
     host->version++;
 }
 
-void plan_state_settle(struct plan_state *state)
+void plan_state_begin_light(struct plan_state *state)
 {
+    state->light = true;
+}
+
+void plan_state_end_light(struct plan_state *state)
+{
+    state->light = false;
     for (uint32_t h = 0; h < state->n_hosts; h++)
         sum_host(state, h);
 }

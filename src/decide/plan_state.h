@@ -93,6 +93,7 @@ struct plan_state {
     double *grant, *satisfaction;
     void *scratch;
     uint32_t scratch_vms;
+    bool light;           // plan_state_begin_light
     bool track_loss;      // keep host.loss: what a search for balance alone does not need
     uint32_t n_displaced; // VMs not at home
     // what the source gains when memo_vm leaves, as long as its version is memo_version
@@ -109,10 +110,10 @@ struct plan_state *plan_state_new(const struct snapshot *snapshot, const struct 
 // Moves v to host `to`. O(VMs of both hosts).
 void plan_state_move(struct plan_state *state, uint32_t v, uint32_t to);
 
-// The same in O(1) where losses are not needed: lists and losses are not kept up to date and sums only but for rounding,
-// until every VM so moved is back and plan_state_settle is called.
-void plan_state_move_lightly(struct plan_state *state, uint32_t v, uint32_t to);
-void plan_state_settle(struct plan_state *state);
+// From now on plan_state_move takes O(1) and keeps only what a search for balance needs: lists, losses and what VMs may
+// get are not kept up to date, and sums only but for rounding. Ends when every VM is back where it was at the start.
+void plan_state_begin_light(struct plan_state *state);
+void plan_state_end_light(struct plan_state *state);
 
 // Takes over changed figures of VM v from the canonical snapshot; the host's sums are renewed.
 void plan_state_refresh(struct plan_state *state, uint32_t v);
