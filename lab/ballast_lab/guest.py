@@ -89,12 +89,14 @@ class Guest:
                                      f"{self.console()[-500:]!r}") from e
 
     def hold(self, mib, timeout_s=60.0):
-        """Make the guest hold `mib` MiB and wait until it does."""
-        self.ask(f"mem {mib}")
+        """Make the guest hold `mib` MiB and wait until it does. GuestError when its kernel kills the holder."""
         end = time.monotonic() + timeout_s
-        while (held := self.stat()["held_mib"]) != mib:
+        self.ask(f"mem {mib}", timeout_s)
+        while (stat := self.stat(max(1.0, end - time.monotonic())))["held_mib"] != mib:
+            if stat["want_mib"] != mib:
+                raise GuestError(f"guest {self.name}: out of memory at less than {mib} MiB")
             if time.monotonic() > end:
-                raise GuestError(f"guest {self.name} holds {held} of {mib} MiB after {timeout_s:g} s")
+                raise GuestError(f"guest {self.name} holds {stat['held_mib']} of {mib} MiB after {timeout_s:g} s")
             time.sleep(0.1)
 
     def console(self):

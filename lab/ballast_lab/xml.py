@@ -73,6 +73,7 @@ def domain(name, options, image, accel, tsc_khz, uuid=None, stats_period_s=1):
   </os>
   <features><acpi/><apic/>{"<tcg><tb-cache unit='MiB'>16</tb-cache></tcg>" if emulated else ""}</features>
   <cpu mode='maximum'/>
+  <on_reboot>destroy</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>

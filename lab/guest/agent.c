@@ -162,11 +162,11 @@ static const char *handle(char *line, char *answer, size_t size)
 
 /*
  * A request can be here before the news that somebody connected, and until then the port takes no answer. So try
- * again for a while; a client that is really gone has no use for its answer.
+ * again for a while. Where the client is really gone, the next one ends the wait; it tells the answer by its mark.
  */
 static void send_line(int port, const char *line)
 {
-    for (int tries = 0; tries < 500; tries++) {
+    for (int tries = 0; tries < 10000; tries++) {
         if (write(port, line, strlen(line)) > 0 || errno != EAGAIN)
             return;
         usleep(1000);
