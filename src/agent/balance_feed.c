@@ -144,7 +144,7 @@ void balance_feed_cluster(struct balance_feed *f, const struct store_cluster *cl
 
 static double mib(uint64_t kib)
 {
-    return (double)kib / 1024.0;
+    return host_known(kib) ? (double)kib / 1024.0 : 0;
 }
 
 // Work behind thread time: on a host with hyperthreads two busy threads of a core are not two cores.
@@ -168,7 +168,7 @@ static void fill_vm(struct immediate_vm *vm, const struct guest *g, const struct
         .cpu_limit_cores = t->cpu_limit_cores,
         .cpu_reservation_cores = t->cpu_reservation_cores,
         .cpu_shares = t->cpu_shares,
-        .mem_used_mib = mib(g->has_view ? g->view.demand_kib : g->vm->current_kib),
+        .mem_used_mib = mib(g->has_view ? g->view.demand_kib : guest_current_kib(g)),
         .mem_missing_mib = g->has_view ? mib(g->view.unmet_kib) : 0,
         .mem_overhead_mib = mib(g->vm->overhead_kib),
         .mem_resident_mib = mib(g->vm->actual_kib) + mib(g->vm->overhead_kib),

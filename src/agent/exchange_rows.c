@@ -41,7 +41,7 @@ void exchange_rows_clear(struct exchange_rows *r)
 
 static double mib(uint64_t kib)
 {
-    return (double)kib / 1024.0;
+    return host_known(kib) ? (double)kib / 1024.0 : 0;
 }
 
 static double unmet_cores(const struct guest *g)
@@ -52,7 +52,7 @@ static double unmet_cores(const struct guest *g)
 // What the guest needs; where it tells nothing, what it has.
 static double used_mib(const struct guest *g)
 {
-    return mib(g->has_view ? g->view.usedmem_kib : g->vm->current_kib);
+    return mib(g->has_view ? g->view.usedmem_kib : guest_current_kib(g));
 }
 
 static enum store_vm_state state_of(const struct host_vm *vm)
@@ -89,7 +89,7 @@ static struct report_figures figures_of(const struct guest *g)
     sum = sum * 31 + (g->has_view ? (uint64_t)g->view.condition * 2 + g->view.distress : 0);
     return (struct report_figures){.cpu_demand_cores = g->demand.demand_cores,
                                    .mem_used_mib = used_mib(g),
-                                   .mem_current_mib = mib(g->vm->current_kib),
+                                   .mem_current_mib = mib(guest_current_kib(g)),
                                    .mem_actual_mib = mib(g->vm->actual_kib),
                                    .cpu_unmet_cores = unmet_cores(g),
                                    .mem_unmet_mib = g->has_view ? mib(g->view.unmet_kib) : 0,
@@ -244,7 +244,7 @@ static void write_vm(const struct guest *g, const struct report_figures *f, stru
             vm->unballoonable != HOST_BALLOONABLE ? host_unballoonable_text(vm->unballoonable) : NULL,
         .owner = vm->facts->owner != HOST_OWNER_NONE ? host_owner_name(vm->facts->owner) : NULL,
         .vcpus = vm->n_vcpus > 0 ? vm->n_vcpus : 1,
-        .mem_mib = mib(vm->maxmem_kib),
+        .mem_mib = mib(guest_maxmem_kib(g)),
         .mem_current_mib = f->mem_current_mib,
         .mem_used_mib = f->mem_used_mib,
         .mem_actual_mib = f->mem_actual_mib,
@@ -252,7 +252,7 @@ static void write_vm(const struct guest *g, const struct report_figures *f, stru
         .cpu_demand_cores = f->cpu_demand_cores,
         .cpu_used_cores = g->demand.delivered_cores,
         .cpu_entitlement_cores = t->cpu_limit_cores,
-        .mem_entitlement_mib = view ? mib(view->entitlement_kib) : mib(vm->current_kib),
+        .mem_entitlement_mib = view ? mib(view->entitlement_kib) : mib(guest_current_kib(g)),
         .cpu_unmet_cores = f->cpu_unmet_cores,
         .mem_unmet_mib = f->mem_unmet_mib,
         .s_cpu = loss_cpu_satisfaction(f->cpu_unmet_cores, f->cpu_demand_cores, idle_floor),

@@ -160,7 +160,7 @@ static void add_history(struct guest *guest, const struct host_sample *sample, s
     double s = mono_seconds_between(before, guest->cpu_at);
     if (before.ms == 0 || s <= 0 || !guest->cpu_known)
         return;
-    double mem_mib = (double)(guest->has_view ? guest->view.usedmem_kib : guest->vm->current_kib) / 1024.0;
+    double mem_mib = (double)(guest->has_view ? guest->view.usedmem_kib : guest_current_kib(guest)) / 1024.0;
     history_add(&guest->history, sample->taken_at_wall, s, guest->demand.demand_cores, mem_mib);
 }
 
@@ -210,7 +210,8 @@ void guests_resolve_terms(struct guests *g, const struct store_settings *rows, e
         struct guest *guest = g->at[i];
         const struct host_vm *vm = guest->vm;
         bool same = guest->terms.shares > 0 && guest->facts_generation == (vm ? vm->facts_generation : 0) &&
-                    guest->settings_generation == generation && guest->host_mode == host_mode;
+                    guest->settings_generation == generation && guest->host_mode == host_mode &&
+                    guest->terms_maxmem_kib == (vm ? guest_maxmem_kib(guest) : 0);
         if (!vm || same)
             continue;
         uint32_t vcpus = vm->n_vcpus > 0 ? vm->n_vcpus : vm->facts->vcpus > 0 ? vm->facts->vcpus : 1;
@@ -221,12 +222,28 @@ void guests_resolve_terms(struct guests *g, const struct store_settings *rows, e
                                           .cpu_limit_cores = -1,
                                           .mem_reservation_mib = -1,
                                           .mem_limit_mib = -1};
-        terms_resolve(&wishes, guest->uuid_text, rows, host_mode, vcpus, (double)vm->maxmem_kib / 1024.0,
-                      &guest->terms);
+        terms_resolve(&wishes, guest->uuid_text, rows, host_mode, vcpus,
+                      (double)guest_maxmem_kib(guest) / 1024.0, &guest->terms);
         guest->facts_generation = vm->facts_generation;
         guest->settings_generation = generation;
+        guest->terms_maxmem_kib = guest_maxmem_kib(guest);
         guest->host_mode = host_mode;
     }
+}
+
+uint64_t guest_maxmem_kib(const struct guest *guest)
+{
+    const struct host_vm *vm = guest->vm;
+    if (host_known(vm->maxmem_kib) && vm->maxmem_kib > 0)
+        return vm->maxmem_kib;
+    uint64_t resident_kib = vm->resident.known ? vm->resident.anon_kib + vm->resident.shmem_kib : 0;
+    return resident_kib > 0 ? resident_kib : 1;
+}
+
+uint64_t guest_current_kib(const struct guest *guest)
+{
+    const struct host_vm *vm = guest->vm;
+    return host_known(vm->current_kib) && vm->current_kib > 0 ? vm->current_kib : guest_maxmem_kib(guest);
 }
 
 const char *guest_immovable_why(const struct guest *guest)

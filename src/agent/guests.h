@@ -41,6 +41,7 @@ struct guest {
     const struct host_vm *vm; // in the current sample; NULL when not present
 
     struct terms terms;
+    uint64_t terms_maxmem_kib; // for which the terms were resolved
     enum agent_mode host_mode; // under which the terms were resolved
     uint32_t facts_generation;
     uint64_t settings_generation;
@@ -104,6 +105,11 @@ void guests_resolve_terms(struct guests *guests, const struct store_settings *ro
 
 struct guest *guests_find(const struct guests *guests, const struct host_uuid *uuid);
 struct guest *guests_find_id(const struct guests *guests, uint64_t id);
+
+// Its sizes as far as they are known: of a VM that is arriving libvirt does not tell them yet, then what its
+// process holds stands for both. Never 0. Only for a guest that is present.
+uint64_t guest_maxmem_kib(const struct guest *guest);
+uint64_t guest_current_kib(const struct guest *guest);
 
 // Why the VM may not be moved, or NULL when it may.
 const char *guest_immovable_why(const struct guest *guest);

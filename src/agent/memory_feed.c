@@ -76,9 +76,9 @@ static void fill_vm(struct memory_vm_input *in, const struct guest *g, const str
     bool is_new = now.ms - g->came_at.ms < MEMORY_FEED_PATIENCE_MS;
     *in = (struct memory_vm_input){
         .id = g->id,
-        .maxmem_kib = vm->maxmem_kib > 0 ? vm->maxmem_kib : 1,
-        .currentmem_kib = known_or(vm->current_kib, vm->maxmem_kib),
-        .overhead_kib = vm->overhead_kib,
+        .maxmem_kib = guest_maxmem_kib(g),
+        .currentmem_kib = guest_current_kib(g),
+        .overhead_kib = known_or(vm->overhead_kib, 0),
         .has_statistics = answered,
         .shares = g->terms.mem_shares > 0 ? g->terms.mem_shares : 1,
         .reservation_kib = (uint64_t)(g->terms.mem_reservation_mib * 1024),
@@ -96,7 +96,7 @@ static void fill_vm(struct memory_vm_input *in, const struct guest *g, const str
         in->resident_kib = vm->resident.anon_kib + vm->resident.shmem_kib;
         in->swapped_kib = vm->resident.swap_kib;
     } else {
-        in->resident_kib = known_or(vm->actual_kib, 0) + vm->overhead_kib;
+        in->resident_kib = known_or(vm->actual_kib, 0) + in->overhead_kib;
     }
     if (!answered)
         return;
