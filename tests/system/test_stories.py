@@ -1,0 +1,177 @@
+"""What ballastd is for, on real hosts with real guests: each story asserts on what guests and libvirt report.
+
+Deadlines are generous: the machine may be busy, and benchmarks judge speed.
+"""
+import os
+import signal
+import time
+
+import pytest
+
+from agents import CANCELLED, DONE, FAILED, OPEN, Agents, wait
+
+FULL = 256  # MiB of a guest
+
+
+def start_guests(host, names, **options):
+    return [host.start_guest(n, mib=FULL, zram_mib=128, free_page_reporting=False, **options) for n in names]
+
+
+def once_full(guest):
+    """It held memory and has freed it: the guest does not use it, the host still pays for it."""
+    guest.hold(150)
+    guest.ask("mem 0")
+
+
+def holds(guest, mib):
+    return guest.stat()["held_mib"] >= mib
+
+
+def oom_kills(lab, guests):
+    return sum(g.stat()["oom_kills"] for g in guests) + sum(h.memory()["oom_kills"] for h in lab.hosts)
+
+
+def where(guests):
+    for g in guests:
+        g.locate()
+    return [g.host.name for g in guests]
+
+
+@pytest.fixture
+def idle_story(lab):
+    """g1 has freed what it held, g3 holds 140 MiB; what g2 will ask for does not fit beside both."""
+    h1 = lab.hosts[0]
+    guests = start_guests(h1, ["g1", "g2", "g3"])
+    once_full(guests[0])
+    guests[2].hold(140)
+    return h1, guests
+
+
+def test_idle_memory_moves_from_one_guest_to_another(lab, idle_story):
+    h1, (g1, g2, g3) = idle_story
+    h1.limit_memory(880)
+    with Agents(lab, hosts=[h1]) as agents:
+        g2.ask("mem 150")
+        assert wait(lambda: holds(g2, 150), 60), agents.log(h1)
+        assert wait(lambda: g1.balloon_mib() <= FULL - 48, 20), agents.log(h1)
+        assert g2.stat()["swap_out_kib"] == 0 and g3.stat()["swap_out_kib"] == 0
+        assert where([g1, g2, g3]) == ["h1"] * 3
+        assert oom_kills(lab, [g1, g2, g3]) == 0
+
+
+def test_observe_changes_nothing_and_says_what_it_would_do(lab, idle_story):
+    h1, guests = idle_story
+    h1.limit_memory(960)  # short, but enough for all without help
+    with Agents(lab, mode="observe", hosts=[h1]) as agents:
+        guests[1].ask("mem 150")
+        assert agents.wait_log(h1, r"VM g1: would move its balloon: ", 60), agents.log(h1)
+        time.sleep(5)
+        assert [g.balloon_mib() for g in guests] == [FULL] * 3
+        assert wait(lambda: holds(guests[1], 150), 30)
+
+
+def test_an_excluded_guest_is_never_touched(lab, idle_story):
+    h1, (g1, g2, g3) = idle_story
+    h1.run(["virsh", "metadata", "g1", "--uri", "urn:ballast:1", "--key", "ballast", "--live", "--set",
+            '<vm exclude="yes"/>'])
+    h1.limit_memory(960)
+    weight = h1.run(["virsh", "schedinfo", "g1"]).stdout
+    with Agents(lab, hosts=[h1]) as agents:
+        g2.ask("mem 150")
+        assert agents.wait_log(h1, r"VM g[23]: .* -> ", 60), agents.log(h1)
+        time.sleep(5)
+        assert g1.balloon_mib() == FULL
+        assert "VM g1: " not in agents.log(h1)
+        assert h1.run(["virsh", "schedinfo", "g1"]).stdout == weight
+
+
+def test_memory_is_divided_by_shares(lab):
+    h1 = lab.hosts[0]
+    g1, g2 = start_guests(h1, ["g1", "g2"])
+    for name, shares in (("g1", 2000), ("g2", 1000)):
+        h1.run(["virsh", "metadata", name, "--uri", "urn:ballast:1", "--key", "ballast", "--live", "--set",
+                f'<vm shares="{shares}"/>'])
+    h1.limit_memory(560)
+    with Agents(lab, hosts=[h1]) as agents:
+        g1.ask("mem 180")
+        g2.ask("mem 180")
+
+        def divided():
+            ratio = g1.balloon_mib() / g2.balloon_mib()
+            return 1.5 < ratio < 2.5
+        assert wait(divided, 90), (g1.balloon_mib(), g2.balloon_mib(), agents.log(h1))
+        time.sleep(5)
+        assert divided(), (g1.balloon_mib(), g2.balloon_mib())
+        assert oom_kills(lab, [g1, g2]) == 0
+
+
+def test_what_ballooning_cannot_meet_migrates_and_is_satisfied_there(lab, idle_story):
+    h1, guests = idle_story
+    h1.limit_memory(880)
+    with Agents(lab) as agents:
+        guests[1].ask("mem 150")
+        assert wait(lambda: holds(guests[1], 150), 60), agents.log(h1)
+        guests[0].ask("mem 160")
+        assert wait(lambda: where(guests) != ["h1"] * 3, 90), agents.log(h1)
+        assert wait(lambda: [g.stat()["held_mib"] for g in guests] == [160, 150, 140], 60), agents.log(h1)
+        assert oom_kills(lab, guests) == 0
+        assert wait(lambda: agents.migrations() and agents.migrations()[0][0] == DONE, 10)
+
+
+def test_a_lasting_contention_moves_one_guest_and_a_spike_none(lab):
+    h1 = lab.hosts[0]
+    for h in lab.hosts:
+        h.limit_cpu(60)
+    guests = [h1.start_guest(n, mib=128, zram_mib=64) for n in ("g1", "g2")]
+    with Agents(lab) as agents:
+        for g in guests:
+            g.ask("cpu 45")
+        time.sleep(5)
+        for g in guests:
+            g.ask("cpu 0")
+        time.sleep(15)
+        assert where(guests) == ["h1", "h1"], agents.log(h1)
+        for g in guests:
+            g.ask("cpu 45")
+        assert wait(lambda: len(set(where(guests))) == 2, 90), agents.log(h1)
+        assert all(g.stat()["burn_pct"] == 45 for g in guests)
+
+
+def test_after_libvirtd_was_away_the_next_action_follows(lab, idle_story):
+    h1, (g1, g2, g3) = idle_story
+    h1.limit_memory(960)
+    with Agents(lab, hosts=[h1]) as agents:
+        h1.stop_libvirtd()
+        assert agents.wait_log(h1, "libvirt does not answer", 15), agents.log(h1)
+        g2.ask("mem 150")
+        time.sleep(8)
+        h1.start_libvirtd()
+        back = time.monotonic()
+        assert wait(lambda: g1.balloon_mib() < FULL, 12), agents.log(h1)
+        print(f"first action seen {time.monotonic() - back:.1f} s after libvirtd's return")
+        assert [g.stat()["oom_kills"] for g in (g1, g2, g3)] == [0, 0, 0]
+
+
+def test_an_agent_killed_while_its_migration_runs_closes_the_claim_at_its_next_start(lab, idle_story):
+    h1, guests = idle_story
+    h1.limit_memory(880)
+    with Agents(lab) as agents:
+        frozen = [h.libvirtd_pid() for h in lab.hosts[1:]]
+        guests[1].ask("mem 150")
+        assert wait(lambda: holds(guests[1], 150), 60), agents.log(h1)
+        for pid in frozen:  # the destination does not answer: claimed, and no further
+            os.kill(pid, signal.SIGSTOP)
+        guests[0].ask("mem 160")
+        claimed = wait(lambda: agents.migrations() and agents.migrations()[-1][0] in OPEN, 90)
+        agents.kill(h1)
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+        assert claimed, agents.log(h1)
+        agents.start(h1)
+        assert wait(lambda: agents.migrations()[0][0] in (DONE, FAILED, CANCELLED), 60), agents.log(h1)
+        running = [name for h in lab.hosts for name in [d.name() for d in h.conn.listAllDomains()]]
+        assert sorted(running) == ["g1", "g2", "g3"]
+        state, source, destination = agents.migrations()[0]
+        assert "asking libvirt on both hosts" in agents.log(h1)
+        if state != DONE:
+            assert where(guests)[0] == source or destination in where(guests)
