@@ -119,8 +119,7 @@ void driver_memory(struct driver *d)
     // other reasons than the mode.
     if (!d->sample->connected || !d->mode_known)
         return;
-    memory_feed_fill(&d->memory_feed, d->sample, &d->guests, d->mover,
-                     (uint64_t)d->settings->mem_reserved_mib * 1024);
+    memory_feed_fill(&d->memory_feed, d->sample, &d->guests, d->mover);
     memory_manager_step(d->memory, &d->memory_feed.input, d->now, &d->memory_out);
     d->memory_stepped = true;
     for (size_t i = 0; i < d->memory_out.n_actions; i++)

@@ -88,6 +88,7 @@ static void fill_vm(struct memory_vm_input *in, const struct guest *g, const str
         .autodeflate = vm->facts->autodeflate,
         .free_page_reporting = vm->facts->free_page_reporting,
         .excluded = g->terms.excluded,
+        .advise_only = g->terms.mode != AGENT_MODE_AUTO,
         .running = vm->state == HOST_VM_RUNNING && !vm->process_stopped && !vm->hanging,
         .migrating = vm->migrating || vm->state == HOST_VM_INCOMING || mover_has(mover, &g->uuid),
         .call_pending = g->balloon_pending,
@@ -109,14 +110,14 @@ static void fill_vm(struct memory_vm_input *in, const struct guest *g, const str
 }
 
 void memory_feed_fill(struct memory_feed *feed, const struct host_sample *sample, const struct guests *guests,
-                      const struct mover *mover, uint64_t mem_reserved_kib)
+                      const struct mover *mover)
 {
     const struct host_memory *m = &sample->memory;
     struct memory_input *in = &feed->input;
-    uint64_t reserved = mem_reserved_kib < m->total_kib / 2 ? mem_reserved_kib : m->total_kib / 2;
     in->host = (struct memory_host_input){
         .total_kib = m->total_kib,
-        .available_kib = m->available_kib > reserved ? m->available_kib - reserved : 0,
+        // As measured: what the host itself uses is not in it, and the manager keeps a reserve of its own.
+        .available_kib = m->available_kib,
         .swap_total_kib = known_or(m->swap_total_kib, 0),
         .swap_free_kib = known_or(m->swap_free_kib, 0),
         .swap_in_kib = known_or(m->swap_in_pages, 0) * 4,

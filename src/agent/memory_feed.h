@@ -23,6 +23,6 @@ void memory_feed_clear(struct memory_feed *feed);
 
 // Fills feed->input from the sample and the guests present in it. No allocation.
 void memory_feed_fill(struct memory_feed *feed, const struct host_sample *sample, const struct guests *guests,
-                      const struct mover *mover, uint64_t mem_reserved_kib);
+                      const struct mover *mover);
 
 #endif

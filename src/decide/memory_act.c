@@ -31,7 +31,7 @@ static void command(struct memory_manager *m, const struct memory_input *in, siz
                                                        .from_kib = (uint64_t)t->current_kib,
                                                        .to_kib = (uint64_t)to,
                                                        .reason = p->reason};
-    if (!in->advise_only)
+    if (!in->advise_only && !in->vms[i].advise_only)
         memory_track_command(t, to, now);
 }
 
@@ -172,14 +172,30 @@ static void explain(struct memory_manager *m, const struct memory_vm_input *vm, 
         note(p, t, MEMORY_REASON_SATISFIED, 0);
 }
 
+// The part of the dead band that a difference must reach in this step. In overload one VM beyond it moves all that
+// are off by a quarter of it; and many small differences together are no small thing for the reserve.
+static double least_move(const struct memory_manager *m, const struct memory_input *in, struct mono now)
+{
+    if (m->state.state == MEMORY_LOW)
+        return 0;
+    double owed = 0;
+    bool beyond = false;
+    for (size_t i = 0; i < m->table.n; i++) {
+        if (!may_command(&m->table.track[i], now))
+            continue;
+        double off = m->plan[i].target - m->table.track[i].commanded_kib;
+        owed += fmax(0, -off);
+        beyond = beyond || fabs(off) >= band_of(&in->vms[i]);
+    }
+    if (m->state.state == MEMORY_HARD &&
+        owed > (double)m->thresholds.reserve_kib * MEMORY_OWED_PERMILLE / 1000)
+        return 0;
+    return m->division.overload && beyond ? 0.25 : 1;
+}
+
 void memory_rules_act(struct memory_manager *m, const struct memory_input *in, struct mono now)
 {
-    // Under overload one difference beyond the dead band moves all that are off by a quarter of it.
-    double least = 1;
-    for (size_t i = 0; m->division.overload && i < m->table.n && least == 1; i++)
-        if (may_command(&m->table.track[i], now) &&
-            fabs(m->plan[i].target - m->table.track[i].commanded_kib) >= band_of(&in->vms[i]))
-            least = 0.25;
+    double least = least_move(m, in, now);
     take(m, in, least, now);
     double spare = give(m, in, true, spare_kib(m, &in->host, true), least, now);
     give(m, in, false, fmin(spare, spare_kib(m, &in->host, false)), least, now);

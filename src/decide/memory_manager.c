@@ -1,14 +1,15 @@
 // Theory of operation.
 //
 // Three sums decide. R is the reserve, A what the host has available.
-//   capacity  sum of actualmem + A - R: what the VMs' memory can add up to. Reclaiming idle memory changes
+//   capacity  sum of actualmem + A - R: what the VMs' memory can add up to (and what their kernels never use). Reclaiming idle memory changes
 //             the two first terms against each other and not the sum, so the sum is held within a band and
 //             noise of a few MiB moves no balloon.
 //   room      capacity + (k - 1)(A - R) + half of the host's free swap: what balloons may leave in all. k is
 //             how often free memory is promised: once in hard and low (the fence: no guest can ever grow
 //             into what is not there), twice in soft, without bound in high.
 //   fixed     VMs that take no part (unballoonable, stuck, stopped, migrating, silent) are as they are; what
-//             they may still take is kept free, at the cost of others' room and not of others' need.
+//             they may still take is kept free, at the cost of others' room and not of others' need; what they
+//             are taking right now is lost to capacity.
 // memory_divide turns them and the VMs' claims into a target for each VM.
 //
 // Idle memory, actualmem that the guest does not use, is returned to the host only when a balloon takes its
@@ -96,16 +97,19 @@ static void take_stock(struct memory_manager *m, const struct memory_input *in, 
         const struct memory_track *t = &m->table.track[i];
         memory_rules_plan(m, &in->vms[i], t, p);
         m->sum.actual += t->actual_kib;
-        m->sum.committed += fmax(0, fmax(t->current_kib, t->commanded_kib) - t->actual_kib);
+        double may_have = fmax(t->current_kib, t->commanded_kib) * (1 - MEMORY_NEVER_USED_PERMILLE / 1000.0);
+        m->sum.committed += fmax(0, may_have - t->actual_kib);
         m->sum.idle += p->idle;
         m->sum.demand += p->wants;
         m->sum.floor += p->part ? p->floor : p->may_take + t->actual_kib;
         if (p->part) {
             m->sum.part_actual += t->actual_kib;
+            m->sum.never_used += t->current_kib * MEMORY_NEVER_USED_PERMILLE / 1000;
             m->claim[m->n_part] = p->claim;
             m->part[m->n_part++] = i;
         } else {
             m->sum.fixed_growth += p->may_take;
+            m->sum.fixed_growing += fmin(p->may_take, memory_track_growth_kib_s(t) * MEMORY_GROWTH_AHEAD_S);
         }
     }
 }
@@ -113,14 +117,14 @@ static void take_stock(struct memory_manager *m, const struct memory_input *in, 
 // capacity moves only when what it is made of has left the band around it.
 static double held_capacity(struct memory_manager *m, double available)
 {
-    double now = m->sum.part_actual + available - (double)m->thresholds.reserve_kib;
+    double now = m->sum.part_actual + m->sum.never_used + available - (double)m->thresholds.reserve_kib;
     double band = (double)m->thresholds.reserve_kib * MEMORY_CAPACITY_BAND_PERMILLE / 1000;
     if (!m->held || m->held_parts != m->n_part || fabs(now - m->capacity) > band) {
         m->capacity = now;
         m->held = true;
         m->held_parts = m->n_part;
     }
-    return fmax(0, m->capacity);
+    return fmax(0, m->capacity - m->sum.fixed_growing);
 }
 
 static void divide(struct memory_manager *m, const struct memory_host_input *host)
@@ -128,7 +132,8 @@ static void divide(struct memory_manager *m, const struct memory_host_input *hos
     double available = (double)host->available_kib, reserve = (double)m->thresholds.reserve_kib;
     double capacity = held_capacity(m, available);
     double twice = m->state.state == MEMORY_SOFT ? fmax(0, available - reserve) : 0;
-    double room = capacity + twice + (double)host->swap_free_kib / 2 - m->sum.fixed_growth;
+    double room = capacity + twice + (double)host->swap_free_kib / 2 -
+                  fmax(0, m->sum.fixed_growth - m->sum.fixed_growing);
     if (m->state.state == MEMORY_HIGH) {
         for (size_t k = 0; k < m->n_part; k++) {
             m->entitlement[k] = fmin(m->claim[k].need, m->claim[k].limit);

@@ -72,6 +72,7 @@ struct memory_vm_input {
     bool autodeflate;
     bool free_page_reporting;
     bool excluded;     // never touched
+    bool advise_only;  // nothing is carried out for this one (see memory_input)
     bool running;      // false: paused, QEMU stopped or not answering
     bool migrating;    // from here or to here
     bool call_pending; // a request to set its balloon has not come back

@@ -13,13 +13,16 @@
 #define MEMORY_STEP_WATCH_MS 1000
 #define MEMORY_STEP_CALM_MS 5000
 
-// capacity is held until it is off by a third of the reserve: page cache of the host's own processes and the moment
+// capacity is held until it is off by a fifth of the reserve: page cache of the host's own processes and the moment
 // between reading one figure and the next make a few MiB of noise, and the reserve is there to be used.
-#define MEMORY_CAPACITY_BAND_PERMILLE 333
+#define MEMORY_CAPACITY_BAND_PERMILLE 200
 
 // How far ahead growth under way is served before room that nobody is growing into: longer than the reaction
 // time, for what it costs is only that others have less room.
 #define MEMORY_GROWTH_AHEAD_S 5.0
+
+// What a guest's kernel never uses up, its watermarks: 1 % of what it has (2 to 3 % were seen). Nobody grows into that.
+#define MEMORY_NEVER_USED_PERMILLE 10
 
 // What a guest keeps free when balloons are lowered, as long as all needs and margins fit: 3 % of maxmem, at least 8 MiB, so that its
 // kernel does not reclaim at once (Linux wakes kswapd at 1 to 2 %) and noise is no distress.
@@ -58,6 +61,9 @@
 #define MEMORY_BAND_PERMILLE 10
 #define MEMORY_BAND_KIB (3.0 * 1024)
 
+// Differences within the dead band that add up to more than this part of the reserve are moved in hard.
+#define MEMORY_OWED_PERMILLE 400
+
 // What the step plans for one VM.
 struct memory_plan {
     bool part; // takes part in the division
@@ -79,7 +85,7 @@ struct memory_order {
 };
 
 struct memory_sums {
-    double actual, part_actual, committed, idle, demand, floor, fixed_growth;
+    double actual, part_actual, never_used, committed, idle, demand, floor, fixed_growth, fixed_growing;
 };
 
 struct memory_manager {

@@ -44,9 +44,9 @@
 #define MEMORY_COLLAPSE_KIB_S (4.0 * 1024)
 #define MEMORY_COLLAPSE_PERMILLE_S 20
 
-// Distress lasts at least this long after its last evidence: swapping comes in bursts, and the sample between
-// two bursts must not take memory away. Five statistics.
-#define MEMORY_DISTRESS_MS 5000
+// Distress lasts at least this long after its last evidence: a guest that is short swaps in bursts, and what it
+// lost between two bursts would have to come back. It ends at once when the guest has plenty.
+#define MEMORY_DISTRESS_MS 15000
 
 // In distress a guest wants more than it uses; nobody knows how much more. 6 % of maxmem, at least 16 MiB:
 // it is asked again with each sample, and growth under way counts besides, so a small step does not make it

@@ -11,7 +11,7 @@
 #define DEFLATE_MIB_S 350.0
 #define SWAP_MIB_S 20.0
 #define COMPRESSED 0.5
-#define WATERMARK 2.0 // what the guest's kernel keeps free
+#define WATERMARK 4.0 // what the guest's kernel keeps free
 
 double world_seconds(const struct world *w)
 {
@@ -280,7 +280,7 @@ static void tick(struct world *w)
         news = news || (before != g->statistics_ms && w->out.urgent);
         if (g->free_page_reporting)
             g->touched = fmax(world_guest_need(g), g->touched - 50 * TICK_S);
-        g->overhead += TICK_S / 60; // QEMU grows by 1 MiB a minute
+        g->overhead += TICK_S / 240; // QEMU grows by 1 MiB in four minutes
         if (g->overhead > 54)
             g->overhead = 54;
     }
