@@ -54,7 +54,8 @@ int sqlite_error(struct sqlite_store *s, int code, struct error *err)
     int errnum = s->db ? sqlite3_system_errno(s->db) : 0;
     if ((extended & 0xff) != (code & 0xff))
         extended = code;
-    const char *said = s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(code);
+    bool fresh = s->db && (sqlite3_errcode(s->db) & 0xff) == (code & 0xff); // else db speaks of another call
+    const char *said = fresh ? sqlite3_errmsg(s->db) : sqlite3_errstr(code);
     switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -96,12 +97,12 @@ int sqlite_error(struct sqlite_store *s, int code, struct error *err)
     case SQLITE_NOMEM:
         return error_set(err, ERROR_MEMORY, "store \"%s\": no memory", s->path);
     case SQLITE_IOERR:
-        if (errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG)
+        if (extended == SQLITE_IOERR_WRITE || errnum == EDQUOT || errnum == EFBIG)
             return error_set(
                 err, ERROR_FAILED,
-                "store \"%s\": no room to write (%s); nothing was written and nothing is lost. Free "
-                "space there or lift the limit; it is tried again",
-                s->path, strerror(errnum));
+                "store \"%s\": cannot be written further (%s); nothing was written and nothing is "
+                "lost. Look at quotas, the limit of file sizes (ulimit -f) and the disk; it is tried again",
+                s->path, errnum ? strerror(errnum) : said);
         return error_set(err, ERROR_LOST, "store \"%s\": input/output error (%s%s%s). Check the disk",
                          s->path, sqlite3_errstr(extended), errnum ? ": " : "",
                          errnum ? strerror(errnum) : "");

@@ -1,0 +1,494 @@
+// What can be wrong with a store's file, and that nothing is lost or replaced by it: damaged, empty, foreign,
+// truncated, moved away, replaced, read-only, full, locked, older and newer schemas.
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/random.h"
+#include "store/sqlite.h"
+
+static int64_t mono_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void fill(struct fixture *f, int n_events)
+{
+    struct store_host h = a_host("h1");
+    struct store_vm v[] = {a_vm("v1", 100), a_vm("v2", 200)};
+    ok(store_join(f->store, &h, v, 2, &err));
+    for (int i = 0; i < n_events; i++)
+        ok(store_append_event(f->store, &(struct store_event){.kind = "x", .text = "something happened"},
+                              &err));
+}
+
+static size_t count_vms(struct store *store)
+{
+    struct store_cluster *c = NULL;
+    ok(store_read_cluster(store, NULL, &c, &err));
+    size_t n = c->snapshot->vms.n;
+    store_cluster_free(c);
+    return n;
+}
+
+// Opening fails as LOST with a text that names the file and has `word`; the file's bytes stay as they are.
+static void assert_refused_and_untouched(struct fixture *f, const char *word)
+{
+    char *before = NULL, *after = NULL;
+    size_t n_before = 0, n_after = 0;
+    struct store *store = NULL;
+    ok(file_read(f->path, 1 << 26, &before, &n_before, &err));
+    fails(store_open(f->path, NULL, &store, &err), ERROR_LOST);
+    print_message("# %s\n", err.text);
+    assert_non_null(strstr(err.text, f->path));
+    assert_non_null(strstr(err.text, word));
+    ok(file_read(f->path, 1 << 26, &after, &n_after, &err));
+    assert_int_equal(n_before, n_after);
+    assert_memory_equal(before, after, n_before);
+    free(before);
+    free(after);
+}
+
+static void write_file(const char *path, const void *data, size_t size, off_t at, int flags)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | flags, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, data, size, at), (ssize_t)size);
+    close(fd);
+}
+
+static void an_empty_file_is_not_taken_for_a_new_store(void **state)
+{
+    struct fixture *f = *state;
+    f->store = store_close(f->store);
+    assert_int_equal(truncate(f->path, 0), 0);
+    assert_refused_and_untouched(f, "empty");
+}
+
+static void text_is_not_taken_for_a_store(void **state)
+{
+    struct fixture *f = *state;
+    f->store = store_close(f->store);
+    unlink(f->path);
+    char text[8192];
+    memset(text, 'x', sizeof text);
+    write_file(f->path, text, sizeof text, 0, 0);
+    assert_refused_and_untouched(f, "damaged or not a ballast store");
+}
+
+static void another_programs_database_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    f->store = store_close(f->store);
+    unlink(f->path);
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "CREATE TABLE t (x); INSERT INTO t VALUES (1)", NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    assert_refused_and_untouched(f, "not a ballast store");
+}
+
+static void damage_in_the_middle_is_found_when_opening(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, 500);
+    f->store = store_close(f->store);
+    struct stat st;
+    assert_int_equal(stat(f->path, &st), 0);
+    char noise[4096];
+    struct random random = random_seed(7);
+    int found = 0, rounds = 0;
+    char *whole = NULL;
+    size_t size = 0;
+    ok(file_read(f->path, 1 << 26, &whole, &size, &err));
+    for (off_t page = 1; page < st.st_size / 4096; page += 3, rounds++) {
+        for (size_t i = 0; i < sizeof noise; i++)
+            noise[i] = (char)random_bits(&random);
+        write_file(f->path, noise, sizeof noise, page * 4096, 0);
+        struct store *store = NULL;
+        error_clear(&err);
+        if (store_open(f->path, NULL, &store, &err) < 0) {
+            assert_int_equal(err.kind, ERROR_LOST);
+            assert_non_null(strstr(err.text, "damaged"));
+            found++;
+        } else {
+            store_close(store); // a page of the free list
+        }
+        write_file(f->path, whole, size, 0, O_TRUNC);
+    }
+    print_message("# %d of %d damaged pages found\n", found, rounds);
+    assert_true(rounds > 5 && found >= rounds - 1);
+    f->store = fixture_open(f); // whole again
+    assert_int_equal(count_vms(f->store), 2);
+    free(whole);
+}
+
+static void a_truncated_file_is_found_when_opening(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, 500);
+    f->store = store_close(f->store);
+    struct stat st;
+    assert_int_equal(stat(f->path, &st), 0);
+    assert_int_equal(truncate(f->path, st.st_size / 2 / 4096 * 4096), 0);
+    assert_refused_and_untouched(f, "damaged");
+}
+
+static void damage_under_an_open_store_is_an_error_not_a_wrong_answer(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, 2000);
+    f->store = store_close(f->store);
+    // A reader: it does not look at the whole file when opening, so that the damage is not in its cache.
+    ok(store_open(f->path, &(struct store_options){.read_only = true}, &f->store, &err));
+    char noise[4096];
+    memset(noise, 0x5a, sizeof noise);
+    struct stat st;
+    assert_int_equal(stat(f->path, &st), 0);
+    for (off_t page = 2; page < st.st_size / 4096; page++)
+        write_file(f->path, noise, sizeof noise, page * 4096, 0);
+    struct store_events *events = NULL;
+    fails(store_read_events(f->store, &(struct store_event_filter){.limit = 3000}, &events, &err),
+          ERROR_LOST);
+    assert_non_null(strstr(err.text, "damaged"));
+}
+
+static void a_file_removed_or_replaced_under_an_open_store_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, 1);
+    char away[128];
+    snprintf(away, sizeof away, "%s/away", f->directory);
+    assert_int_equal(rename(f->path, away), 0);
+    fails(store_heartbeat(f->store, "h1", NULL, &err), ERROR_LOST);
+    assert_non_null(strstr(err.text, "removed or replaced"));
+    struct store *other = NULL; // the journal is still there: no new store beside it
+    fails(store_open(f->path, NULL, &other, &err), ERROR_LOST);
+    assert_non_null(strstr(err.text, "journal"));
+    assert_int_equal(rename(away, f->path), 0);
+    ok(store_heartbeat(f->store, "h1", NULL, &err));
+}
+
+static void a_command_does_not_create_a_store(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    struct store *store = NULL;
+    snprintf(path, sizeof path, "%s/none.db", f->directory);
+    fails(store_open(path, &(struct store_options){.must_exist = true}, &store, &err), ERROR_MISSING);
+    assert_int_equal(access(path, F_OK), -1);
+    fails(store_open("mysql:host", NULL, &store, &err), ERROR_INPUT);
+    fails(store_open("sqlite:", NULL, &store, &err), ERROR_INPUT);
+    fails(store_open(f->directory, NULL, &store, &err), ERROR_INPUT);
+    snprintf(path, sizeof path, "%s/no/such/ballast.db", f->directory);
+    fails(store_open(path, NULL, &store, &err), ERROR_FAILED);
+    assert_non_null(strstr(err.text, "directory"));
+}
+
+static void a_reader_cannot_write(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, 0);
+    struct store *reader = NULL;
+    ok(store_open(f->path, &(struct store_options){.read_only = true}, &reader, &err));
+    assert_int_equal(count_vms(reader), 2);
+    fails(store_heartbeat(reader, "h1", NULL, &err), ERROR_REFUSED);
+    store_close(reader);
+}
+
+static void a_locked_store_times_out_by_its_deadline_and_works_again_after(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, 0);
+    struct store *hasty = NULL;
+    ok(store_open(f->path,
+                  &(struct store_options){.timeout_ms = 300, .clock_ms = fixture_clock, .clock_data = f},
+                  &hasty, &err));
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    int64_t start = mono_ms();
+    fails(store_heartbeat(hasty, "h1", NULL, &err), ERROR_TIMEOUT);
+    int64_t took = mono_ms() - start;
+    assert_non_null(strstr(err.text, "locked"));
+    assert_non_null(strstr(err.text, f->path));
+    assert_true(took >= 290 && took < 1500);
+    assert_int_equal(count_vms(hasty), 2); // readers do not wait for writers
+    assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    ok(store_heartbeat(hasty, "h1", NULL, &err));
+    sqlite3_close(db);
+    store_close(hasty);
+}
+
+// A tmpfs of our own over the fixture's directory; skips where that is not allowed.
+static void own_file_system(struct fixture *f, const char *options)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("ballast-test", f->directory, "tmpfs", 0, options) < 0) {
+        print_message("# skipped: no own mounts here (%s)\n", strerror(errno));
+        skip();
+    }
+}
+
+static void a_full_file_system_loses_nothing_and_says_so(void **state)
+{
+    struct fixture *f = *state;
+    f->store = store_close(f->store);
+    own_file_system(f, "size=512k");
+    f->store = fixture_open(f);
+    fill(f, 0);
+    char text[900];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    int written = 0;
+    error_clear(&err);
+    while (written < 5000 &&
+           store_append_event(f->store, &(struct store_event){.kind = "x", .text = text}, &err) == 0)
+        written++;
+    print_message("# after %d events: %s\n", written, err.text);
+    assert_in_range(written, 10, 4999);
+    assert_int_equal(err.kind, ERROR_FAILED);
+    assert_non_null(strstr(err.text, "nothing is lost"));
+    assert_non_null(strstr(err.text, f->path));
+    struct store_events *events = NULL;
+    ok(store_read_events(f->store, &(struct store_event_filter){.limit = 6000}, &events, &err));
+    assert_int_equal(events->n, written + 1); // and the join
+    store_events_free(events);
+    assert_int_equal(mount(NULL, f->directory, NULL, MS_REMOUNT, "size=4m"), 0);
+    ok(store_append_event(f->store, &(struct store_event){.kind = "x", .text = "room again"}, &err));
+    store_close(f->store);
+    f->store = fixture_open(f);
+    assert_int_equal(count_vms(f->store), 2);
+    f->store = store_close(f->store);
+    umount2(f->directory, MNT_DETACH);
+}
+
+static void a_full_file_system_makes_no_half_store(void **state)
+{
+    struct fixture *f = *state;
+    f->store = store_close(f->store);
+    own_file_system(f, "size=32k");
+    struct store *store = NULL;
+    error_clear(&err);
+    assert_true(store_open(f->path, NULL, &store, &err) < 0);
+    print_message("# %s\n", err.text);
+    assert_int_equal(access(f->path, F_OK), -1);
+    char command[128];
+    snprintf(command, sizeof command, "test -z \"$(ls -A '%s')\"", f->directory);
+    assert_int_equal(system(command), 0);
+    umount2(f->directory, MNT_DETACH);
+}
+
+static void a_read_only_file_system_is_said_plainly_and_can_be_read(void **state)
+{
+    struct fixture *f = *state;
+    f->store = store_close(f->store);
+    own_file_system(f, "size=4m");
+    f->store = fixture_open(f);
+    fill(f, 0);
+    f->store = store_close(f->store);
+    assert_int_equal(mount(NULL, f->directory, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+    struct store *store = NULL;
+    fails(store_open(f->path, NULL, &store, &err), ERROR_LOST);
+    print_message("# %s\n", err.text);
+    assert_non_null(strstr(err.text, "written"));
+    assert_int_equal(mount(NULL, f->directory, NULL, MS_REMOUNT, NULL), 0);
+    f->store = fixture_open(f);
+    assert_int_equal(count_vms(f->store), 2);
+    f->store = store_close(f->store);
+    umount2(f->directory, MNT_DETACH);
+}
+
+static void a_limit_on_file_size_is_an_error_not_a_crash(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, 0);
+    signal(SIGXFSZ, SIG_IGN);
+    struct rlimit old, small = {200 * 1024, RLIM_INFINITY};
+    getrlimit(RLIMIT_FSIZE, &old);
+    setrlimit(RLIMIT_FSIZE, &small);
+    int written = 0;
+    error_clear(&err);
+    while (written < 5000 &&
+           store_append_event(f->store, &(struct store_event){.kind = "x", .text = "y"}, &err) == 0)
+        written++;
+    setrlimit(RLIMIT_FSIZE, &old);
+    print_message("# after %d events: %s\n", written, err.text);
+    assert_int_equal(err.kind, ERROR_FAILED);
+    assert_non_null(strstr(err.text, "ulimit"));
+    ok(store_append_event(f->store, &(struct store_event){.kind = "x", .text = "y"}, &err));
+}
+
+// ---- schemas ----
+
+static void run_sql(struct fixture *f, const char *sql)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    if (code != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+static int schema_version(struct fixture *f)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *q = NULL;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &q, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+    int version = sqlite3_column_int(q, 0);
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+    return version;
+}
+
+static void a_newer_schema_that_promises_to_be_readable_is_used(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, 0);
+    f->store = store_close(f->store);
+    run_sql(f, "ALTER TABLE vms ADD COLUMN brand_new REAL NOT NULL DEFAULT 7; PRAGMA user_version = 1000");
+    f->store = fixture_open(f);
+    assert_int_equal(count_vms(f->store), 2);
+    struct store_vm v = a_vm("v3", 300);
+    ok(store_report(f->store, &(struct store_report){.host = "h1", .vms = &v, .n_vms = 1}, &err));
+    assert_int_equal(count_vms(f->store), 3);
+    f->store = store_close(f->store);
+    assert_int_equal(schema_version(f), 1000); // not taken back
+}
+
+static void a_newer_schema_that_does_not_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    f->store = store_close(f->store);
+    run_sql(f, "UPDATE meta SET value = 1000 WHERE key = 'readable_by'; PRAGMA user_version = 1000");
+    assert_refused_and_untouched(f, "newer version");
+}
+
+static void each_older_schema_is_read_as_it_is_and_brought_up_by_a_writer(void **state)
+{
+    struct fixture *f = *state;
+    f->store = store_close(f->store);
+    for (int version = 1; version <= sqlite_schema_newest(); version++) {
+        char command[160];
+        snprintf(command, sizeof command, "rm -f '%s'*", f->path);
+        assert_int_equal(system(command), 0);
+        sqlite3 *db = NULL;
+        assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+        assert_int_equal(sqlite_schema_create(db, version), SQLITE_OK);
+        assert_int_equal(
+            sqlite3_exec(db,
+                         "PRAGMA journal_mode = WAL;"
+                         "INSERT INTO hosts (name, state, mode, closed, cpu_cores, mem_mib,"
+                         " mem_reserved_mib, net_mib_s, threads_per_core, core_speed, cpu_used_cores,"
+                         " cpu_demand_cores, cpu_unmet_cores, mem_used_mib, mem_current_mib,"
+                         " mem_unmet_mib, mem_available_mib, swap_used_mib, psi_cpu_permille,"
+                         " psi_memory_permille, memory_state, n_vms, reported_at, heartbeat_at)"
+                         " VALUES ('old', 0, 2, 0, 4, 1000, 0, 100, 1, 1,"
+                         " 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
+                         NULL, NULL, NULL),
+            SQLITE_OK);
+        sqlite3_close(db);
+        struct store *reader = NULL;
+        ok(store_open(f->path, &(struct store_options){.read_only = true}, &reader, &err));
+        assert_int_equal(count_vms(reader), 0);
+        assert_int_equal(schema_version(f), version); // a reader changes nothing
+        f->store = fixture_open(f);
+        assert_int_equal(schema_version(f), sqlite_schema_newest());
+        fill(f, 1);
+        struct store_cluster *c = NULL;
+        ok(store_read_cluster(reader, NULL, &c, &err)); // opened before, reading after
+        assert_int_equal(c->snapshot->hosts.n, 2);
+        assert_string_equal(c->hosts[1].name, "old");
+        store_cluster_free(c);
+        store_close(reader);
+        f->store = store_close(f->store);
+    }
+}
+
+static void every_column_that_is_written_exists(void **state)
+{
+    struct fixture *f = *state;
+    char sql[160];
+    for (size_t i = 0; i < n_host_columns; i++) {
+        snprintf(sql, sizeof sql, "SELECT count(%s) FROM hosts", host_columns[i].name);
+        run_sql(f, sql);
+    }
+    for (size_t i = 0; i < n_vm_columns; i++) {
+        snprintf(sql, sizeof sql, "SELECT count(%s) FROM vms", vm_columns[i].name);
+        run_sql(f, sql);
+    }
+}
+
+static void a_copied_store_begins_a_new_timeline_and_voids_leases(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, 0);
+    struct store_host h2 = a_host("h2");
+    ok(store_join(f->store, &h2, NULL, 0, &err));
+    struct store_claim claim = a_claim("v1", "h1", "h2");
+    uint64_t id = 0;
+    assert_refusal(try_claim(f->store, &claim, &id), STORE_GRANTED);
+    struct store_lease lease, next;
+    ok(store_lease_take(f->store, STORE_LEASE_LONGTERM, "h1", 60000, false, &lease, &err));
+    f->store = store_close(f->store);
+    f->store = fixture_open(f); // the same file: the same timeline
+    ok(store_lease_take(f->store, STORE_LEASE_LONGTERM, "h1", 60000, false, &next, &err));
+    assert_true(next.epoch.timeline == lease.epoch.timeline && next.epoch.counter == lease.epoch.counter);
+    f->store = store_close(f->store);
+    char command[500];
+    snprintf(command, sizeof command, "cp '%s' '%s.copy' && mv '%s.copy' '%s'", f->path, f->path, f->path,
+             f->path);
+    assert_int_equal(system(command), 0);
+    f->store = fixture_open(f);
+    ok(store_lease_take(f->store, STORE_LEASE_LONGTERM, "h2", 60000, false, &next, &err));
+    assert_true(next.mine);
+    assert_true(next.epoch.timeline != lease.epoch.timeline);
+    struct store_migrations *m = NULL;
+    ok(store_read_migrations(f->store, &(struct store_migration_filter){.open = true}, &m, &err));
+    assert_int_equal(m->n, 1);
+    assert_int_equal(m->at[0].state, STORE_MIGRATION_UNKNOWN);
+    store_migrations_free(m);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(an_empty_file_is_not_taken_for_a_new_store),
+        T(text_is_not_taken_for_a_store),
+        T(another_programs_database_is_left_alone),
+        T(damage_in_the_middle_is_found_when_opening),
+        T(a_truncated_file_is_found_when_opening),
+        T(damage_under_an_open_store_is_an_error_not_a_wrong_answer),
+        T(a_file_removed_or_replaced_under_an_open_store_is_noticed),
+        T(a_command_does_not_create_a_store),
+        T(a_reader_cannot_write),
+        T(a_locked_store_times_out_by_its_deadline_and_works_again_after),
+        T(a_limit_on_file_size_is_an_error_not_a_crash),
+        T(a_newer_schema_that_promises_to_be_readable_is_used),
+        T(a_newer_schema_that_does_not_is_refused),
+        T(each_older_schema_is_read_as_it_is_and_brought_up_by_a_writer),
+        T(every_column_that_is_written_exists),
+        T(a_copied_store_begins_a_new_timeline_and_voids_leases),
+        // last: these leave the process in a mount namespace of its own
+        T(a_full_file_system_loses_nothing_and_says_so),
+        T(a_full_file_system_makes_no_half_store),
+        T(a_read_only_file_system_is_said_plainly_and_can_be_read),
+    };
+    return cmocka_run_group_tests_name("store trouble", tests, NULL, NULL);
+}
