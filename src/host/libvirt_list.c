@@ -117,10 +117,9 @@ static void take_facts(struct lv_host *host, struct lv_vm *vm, const struct foun
         return;
     }
     bool plugged = vm->facts.known && vm->facts.vcpus != found->facts.vcpus;
-    if (memcmp(&vm->facts, &found->facts, sizeof vm->facts) != 0) {
-        vm->facts = found->facts;
+    if (!facts_same(&vm->facts, &found->facts))
         vm->facts_generation++;
-    }
+    vm->facts = found->facts;
     if (plugged && vm->process)
         vm->process = process_release(vm->process); // its threads are looked for anew
     vm->facts_due_ms = now_ms + (int64_t)host->settings.facts_refresh_s * 1000;

@@ -125,7 +125,7 @@ void lv_presence(struct host *handle, const char *uri, const struct host_uuid *u
         lv_job_start(host, &self->job, 0);
         return;
     }
-    if (!uri) {
+    if (!uri && host->connection) {
         self->job.uses_libvirt = true;
         self->job.conn = host->connection->conn;
         virConnectRef(self->job.conn);

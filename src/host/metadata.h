@@ -20,6 +20,9 @@ struct facts_machine {
 int facts_parse(const char *xml, size_t length, const struct facts_machine *machine,
                 struct host_facts *ret_facts, struct error *err);
 
+// Whether two readings say the same; the balloon's size, which moves by itself, apart.
+bool facts_same(const struct host_facts *a, const struct host_facts *b);
+
 // Reads one attribute of our element <vm>; text as "name" and "value". 0, or -1 with wishes->problem set.
 int wishes_set(struct host_wishes *wishes, const char *name, const char *value);
 

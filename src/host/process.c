@@ -80,13 +80,23 @@ static int find_by_pid_file(const char *proc_root, const char *run_dir, const ch
     if (file_read_small(path, text, sizeof text) < 0)
         return -1;
     int pid = atoi(text);
-    CLEANUP(close) int fd = pid > 0 ? open_pid(proc_root, pid) : -1;
-    if (fd < 0 || !has_uuid(fd, uuid_text))
-        return -1;
-    *ret_pid = pid;
-    int found = fd;
-    fd = -1;
-    return found;
+    int fd = pid > 0 ? open_pid(proc_root, pid) : -1;
+    if (fd >= 0 && has_uuid(fd, uuid_text)) {
+        *ret_pid = pid;
+        return fd;
+    }
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+// Whether the process is a QEMU for that VM.
+static bool is_wanted(int dir_fd, const char *uuid_text)
+{
+    char comm[64];
+    if (read_at(dir_fd, "comm", comm, sizeof comm) < 0)
+        return false;
+    return (strncmp(comm, "qemu", 4) == 0 || strncmp(comm, "kvm", 3) == 0) && has_uuid(dir_fd, uuid_text);
 }
 
 static int find_by_search(const char *proc_root, const char *uuid_text, int *ret_pid)
@@ -96,18 +106,13 @@ static int find_by_search(const char *proc_root, const char *uuid_text, int *ret
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
         int pid = atoi(entry->d_name);
-        CLEANUP(close) int fd = open_pid(proc_root, pid);
-        char comm[64];
-        if (fd < 0 || read_at(fd, "comm", comm, sizeof comm) < 0)
-            continue;
-        if (strncmp(comm, "qemu", 4) != 0 && strncmp(comm, "kvm", 3) != 0)
-            continue;
-        if (!has_uuid(fd, uuid_text))
-            continue;
-        *ret_pid = pid;
-        int found = fd;
-        fd = -1;
-        return found;
+        int fd = open_pid(proc_root, pid);
+        if (fd >= 0 && is_wanted(fd, uuid_text)) {
+            *ret_pid = pid;
+            return fd;
+        }
+        if (fd >= 0)
+            close(fd);
     }
     return -1;
 }
@@ -124,13 +129,13 @@ static int compare_threads(const void *a, const void *b)
 
 int process_find_threads(struct process *process)
 {
-    CLEANUP(free) struct thread *thread = calloc(PROCESS_MAX_VCPUS, sizeof *thread);
+    struct thread thread[PROCESS_MAX_VCPUS];
     int fd = openat(process->dir_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     CLEANUP(closedir) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     if (fd >= 0 && !dir)
         close(fd);
     size_t n = 0;
-    for (struct dirent *entry; thread && dir && n < PROCESS_MAX_VCPUS && (entry = readdir(dir));) {
+    for (struct dirent *entry; dir && n < PROCESS_MAX_VCPUS && (entry = readdir(dir));) {
         char path[64], comm[64];
         int tid = atoi(entry->d_name);
         snprintf(path, sizeof path, "task/%d/comm", tid);
@@ -142,7 +147,7 @@ int process_find_threads(struct process *process)
     }
     if (n == 0)
         return -1;
-    qsort(thread, n, sizeof *thread, compare_threads);
+    qsort(thread, n, sizeof thread[0], compare_threads);
     int *tids = calloc(n, sizeof *tids);
     struct host_vcpu *vcpus = calloc(n, sizeof *vcpus);
     if (!tids || !vcpus) {
@@ -240,26 +245,37 @@ void process_read(struct process *process, const struct cgroup_tree *tree, unsig
     }
 }
 
+// The whole of smaps, to be freed; NULL with err filled.
+static char *read_smaps(const struct process *process, struct error *err)
+{
+    for (size_t size = 512 * 1024; size <= SMAPS_MAX_BYTES; size *= 4) {
+        char *text = malloc(size);
+        if (!text) {
+            error_set(err, ERROR_MEMORY, "no memory for the mappings of process %d", process->pid);
+            return NULL;
+        }
+        long length = read_at(process->dir_fd, "smaps", text, size);
+        if (length >= 0 && (size_t)length < size - 1)
+            return text;
+        free(text);
+        if (length < 0) {
+            error_set(err, ERROR_FAILED, "the mappings of process %d cannot be read", process->pid);
+            return NULL;
+        }
+    }
+    error_set(err, ERROR_FAILED, "process %d has too many mappings", process->pid);
+    return NULL;
+}
+
 int process_learn(const struct process *process, uint64_t maxmem_kib, struct overhead_measure *ret,
                   struct error *err)
 {
-    size_t size = 512 * 1024;
-    CLEANUP(free) char *text = NULL;
-    for (;;) {
-        char *larger = realloc(text, size);
-        if (!larger)
-            return error_set(err, ERROR_MEMORY, "no memory for the mappings of process %d", process->pid);
-        text = larger;
-        long length = read_at(process->dir_fd, "smaps", text, size);
-        if (length < 0)
-            return error_errno(err, errno, "read the mappings of process %d", process->pid);
-        if ((size_t)length < size - 1)
-            break;
-        if (size >= SMAPS_MAX_BYTES)
-            return error_set(err, ERROR_FAILED, "process %d has too many mappings", process->pid);
-        size *= 4; // it did not fit: once more, with room
-    }
-    if (overhead_parse_smaps(text, maxmem_kib, ret) < 0)
+    char *text = read_smaps(process, err);
+    if (!text)
+        return -1;
+    int result = overhead_parse_smaps(text, maxmem_kib, ret);
+    free(text);
+    if (result < 0)
         return error_set(err, ERROR_FAILED, "the guest's memory was not found in process %d", process->pid);
     return 0;
 }

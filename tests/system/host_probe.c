@@ -310,7 +310,7 @@ static unsigned parse_groups(char *rest)
     return groups ? groups : HOST_GROUP_ALL;
 }
 
-static void migrate(struct probe *probe, const struct host_uuid *uuid, char *uri, char *options)
+static void migrate(struct probe *probe, const struct host_uuid *uuid, const char *uri, char *options)
 {
     struct host_migration_request request = {.uuid = *uuid, .destination_uri = uri};
     for (char *word = strtok(options, " "); word; word = strtok(NULL, " ")) {
