@@ -122,6 +122,16 @@ static void quantile_features(const struct aged sorted[WINDOWS], double p, doubl
         (sorted[below].value + (position - below) * (sorted[below + 1].value - sorted[below].value)) / scale;
 }
 
+void history_features(const double window[HISTORY_SERIES], double most, int quantile, double *ret_features)
+{
+    struct windows w = {.n = WINDOWS};
+    struct aged sorted[WINDOWS];
+    memcpy(w.at, window, sizeof w.at);
+    features(&w, most, ret_features);
+    sort_windows(&w, sorted);
+    quantile_features(sorted, history_probability[quantile], most, ret_features);
+}
+
 // Quantiles from the tables, in the VM's unit.
 static void regress(const struct windows *w, double horizon_s, double most, double q[HISTORY_QUANTILES])
 {

@@ -15,4 +15,8 @@ bool history_fine_slot(const struct history *h, int r, int64_t slot, float *ret_
 // Number of the slot after the newest that holds anything.
 int64_t history_fine_end(const struct history *h);
 
+// Features of the forecast's tables for one quantile, from twelve windows, newest first; as parts of most. What the
+// tables are fitted with, so that fitting and forecasting cannot differ.
+void history_features(const double window[HISTORY_SERIES], double most, int quantile, double *ret_features);
+
 #endif
