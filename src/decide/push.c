@@ -148,9 +148,10 @@ static void enter(struct push_decision *d, const struct push_candidate *c)
     d->candidate[at] = *c;
 }
 
-static double horizon_s(const struct push_input *in, double rate)
+// The time that the present loss has effectively lasted, or is predicted to last.
+static double horizon_s(const struct push_input *in)
 {
-    double horizon = rate > 0 ? fmin(in->lasted_s, in->accrued_lost_vm_s / rate) : 0;
+    double horizon = in->loss_per_s > 0 ? fmin(in->lasted_s, in->accrued_lost_vm_s / in->loss_per_s) : 0;
     horizon = fmax(horizon, in->predicted_s);
     if (in->critical)
         horizon = fmax(horizon, PUSH_CRITICAL_S);
@@ -215,7 +216,7 @@ static void consider(const struct push_input *in, struct work *w, const struct s
     };
     loss_sum_add(&sum, &vm->loss);
     subject.left_destination_s = left_ago_s(vm, host->id);
-    double horizon = horizon_s(in, rate);
+    double horizon = horizon_s(in);
     struct push_candidate c = {
         .vm = v,
         .host = h,
