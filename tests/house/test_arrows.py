@@ -30,7 +30,7 @@ PURE = set("""
     memcpy memmove memset memcmp memchr strlen strnlen strcmp strncmp strchr strrchr strcpy strncpy strcat
     __memcpy_chk __memset_chk __memmove_chk __strcpy_chk __strcat_chk __snprintf_chk __vsnprintf_chk
     snprintf vsnprintf qsort bsearch _GLOBAL_OFFSET_TABLE_
-    fabs fmin fmax floor ceil round lround trunc rint lrint sqrt exp exp2 expm1 log log2 log10 log1p pow
+    fabs fmin fmax floor ceil round lround llround trunc rint lrint sqrt exp exp2 expm1 log log2 log10 log1p pow
     sin cos tan atan atan2 tgamma lgamma erf erfc fmod hypot cbrt ldexp frexp modf copysign nextafter
     fminf fmaxf floorf ceilf sqrtf expf logf powf fabsf roundf
     __isnan __isinf __finite __popcountdi2 __umodti3 __udivti3
