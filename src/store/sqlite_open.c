@@ -37,7 +37,11 @@ static int create(struct sqlite_store *s, struct error *err)
     struct stat st;
     if (snprintf(wal, sizeof wal, "%s-wal", s->path) >= (int)sizeof wal)
         return error_set(err, ERROR_INPUT, "store \"%s\": the path is too long", s->path);
-    if (stat(wal, &st) == 0 && st.st_size > 0)
+    // Looked at in this order: another agent may have made the store just now and be writing already.
+    bool journal = stat(wal, &st) == 0 && st.st_size > 0;
+    if (stat(s->path, &st) == 0)
+        return 0;
+    if (journal)
         return error_set(
             err, ERROR_LOST,
             "store \"%s\": the file is gone but its journal \"%s\" is there: it was moved away or "
