@@ -5,6 +5,8 @@
 #include "command/live.h"
 #include "store/setting_keys.h"
 
+// All have the type of top_column.special, whether they write the text, choose the style, or both.
+// NOLINTBEGIN(readability-non-const-parameter)
 static void host_state(const void *row, char *text, size_t size, enum style *style)
 {
     snprintf(text, size, "%s", live_host_state(row, style));
@@ -76,6 +78,8 @@ static void vm_why(const void *row, char *text, size_t size, enum style *style)
     snprintf(text, size, "%s", v->why ? v->why : v->balloon_why ? v->balloon_why : "");
     *style = STYLE_DIM;
 }
+
+// NOLINTEND(readability-non-const-parameter)
 
 #define HOST(field) offsetof(struct store_host, field)
 #define VM(field) offsetof(struct store_vm, field)

@@ -246,7 +246,7 @@ static void draw_list(struct top_screen *s, struct top_list *list, int y, int he
 
 static const struct store_migration *migration_of(const struct store_cluster *c, uint64_t id)
 {
-    for (size_t i = 0; id && i < c->n_migrations; i++)
+    for (size_t i = 0; c && id && i < c->n_migrations; i++)
         if (c->migrations[i].id == id)
             return &c->migrations[i];
     return NULL;
