@@ -222,19 +222,29 @@ int proc_parse_cgroup(const char *text, const char *controller, char *path, size
     return -1;
 }
 
-// Compares path with an escaped mount point ("\040" for a blank); the length of the match or -1.
+// The character that an octal escape ("\040") stands for; -1 when text does not begin with one.
+static int octal_escape(const char *text, size_t length)
+{
+    if (length < 4 || text[0] != '\\')
+        return -1;
+    unsigned value = 0;
+    for (int i = 1; i <= 3; i++) {
+        if (text[i] < '0' || text[i] > '7')
+            return -1;
+        value = value * 8 + (unsigned)(text[i] - '0');
+    }
+    return (int)(value & 0xff);
+}
+
+// Compares path with an escaped mount point; the length of the match or -1.
 static long mount_match(const char *point, size_t length, const char *path)
 {
     size_t at = 0;
     for (size_t i = 0; i < length; at++) {
-        char c = point[i];
-        if (c == '\\' && i + 3 < length + 0) {
-            c = (char)((point[i + 1] - '0') << 6 | (point[i + 2] - '0') << 3 | (point[i + 3] - '0'));
-            i += 4;
-        } else {
-            i++;
-        }
-        if (path[at] != c)
+        int escape = octal_escape(point + i, length - i);
+        char c = escape >= 0 ? (char)escape : point[i];
+        i += escape >= 0 ? 4 : 1;
+        if (path[at] != c || !c)
             return -1;
     }
     bool root = at == 1 && path[0] == '/';
