@@ -30,7 +30,7 @@ static double free_of(const struct world_guest *g)
 
 double world_available(const struct world *w)
 {
-    double sum = w->used_by_host;
+    double sum = w->used_by_host + w->deferred;
     for (size_t i = 0; i < w->n; i++)
         if (!w->guest[i].dead)
             sum += w->guest[i].touched + w->guest[i].overhead;
@@ -157,8 +157,11 @@ static void balloon_tick(struct world *w, struct world_guest *g)
         loose = free_of(g);
         double touched_free = fmax(0, g->touched - world_guest_need(g));
         g->touched -= loose > 0 ? step * touched_free / loose : 0;
+        double touched = g->touched + (loose > 0 ? step * touched_free / loose : 0);
         g->current -= step;
         g->touched = fmin(g->touched, g->current);
+        if (w->huge_pages)
+            w->deferred += touched - g->touched;
     }
     g->moved += fabs(g->current - before);
     if (g->current < before - 0.5 && g->first_shrink_s < 0)
@@ -285,6 +288,8 @@ static void tick(struct world *w)
             g->overhead = 54;
     }
     w->lowest_available = fmin(w->lowest_available, world_available(w));
+    if (world_available(w) < 0)
+        w->deferred = 0; // the kernel splits huge pages
     if (world_available(w) < 0)
         host_oom(w);
     if (w->managed && (w->ms >= w->next_step_ms || news)) {

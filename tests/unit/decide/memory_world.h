@@ -34,6 +34,8 @@ struct world_guest {
 
 struct world {
     double total, used_by_host, swap;
+    bool huge_pages; // what a balloon takes is charged to the host until memory runs out
+    double deferred; // so much of it
     size_t n;
     struct world_guest guest[WORLD_MOST];
     int64_t ms, next_step_ms;

@@ -346,6 +346,25 @@ static void a_restart_in_contention_moves_little(void **state)
     world_end(&w);
 }
 
+static void memory_that_shows_late_is_not_taken_again(void **state)
+{
+    (void)state;
+    world_begin(&w, 1100, 4, true);
+    w.huge_pages = true;
+    world_run(&w, 15);
+    for (double want = 20; want <= 170; want += 10) {
+        all_want(want);
+        world_run(&w, 5);
+    }
+    for (size_t i = 0; i < 4; i++)
+        w.guest[i].rewrite_mib_s = 2;
+    world_run(&w, 60);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(w.guest[i].lowest > 195);
+    nobody_was_killed();
+    world_end(&w);
+}
+
 static void an_excluded_guest_is_never_touched(void **state)
 {
     (void)state;
@@ -491,6 +510,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(guests_without_swap_are_not_killed),
         cmocka_unit_test(random_demand_kills_nobody),
         cmocka_unit_test(a_restart_in_contention_moves_little),
+        cmocka_unit_test(memory_that_shows_late_is_not_taken_again),
         cmocka_unit_test(an_excluded_guest_is_never_touched),
         cmocka_unit_test(with_plenty_nothing_moves),
         cmocka_unit_test(order_of_the_input_changes_nothing),
