@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from ballast_lab import GuestError
+
 from agents import CANCELLED, DONE, FAILED, OPEN, Agents, wait
 
 FULL = 256  # MiB of a guest
@@ -24,7 +26,12 @@ def once_full(guest):
 
 
 def holds(guest, mib):
-    return guest.stat()["held_mib"] >= mib
+    """Whether the guest says so; one that is so short of memory that it does not answer does not say so."""
+    try:
+        return guest.stat()["held_mib"] >= mib
+    except GuestError:
+        guest.locate()
+        return False
 
 
 def oom_kills(lab, guests):
@@ -86,34 +93,36 @@ def test_an_excluded_guest_is_never_touched(lab, idle_story):
 
 
 def test_memory_is_divided_by_shares(lab):
+    """Both need 198 MiB, together some 80 more than there is: g1's two parts of three cover it, g2's one does not."""
     h1 = lab.hosts[0]
     g1, g2 = start_guests(h1, ["g1", "g2"])
     for name, shares in (("g1", 2000), ("g2", 1000)):
         h1.run(["virsh", "metadata", name, "--uri", "urn:ballast:1", "--key", "ballast", "--live", "--set",
                 f'<vm shares="{shares}"/>'])
-    h1.limit_memory(560)
+    h1.limit_memory(510)
     with Agents(lab, hosts=[h1]) as agents:
-        g1.ask("mem 180")
-        g2.ask("mem 180")
+        g1.ask("mem 130")
+        g2.ask("mem 130")
 
         def divided():
-            ratio = g1.balloon_mib() / g2.balloon_mib()
-            return 1.5 < ratio < 2.5
-        assert wait(divided, 90), (g1.balloon_mib(), g2.balloon_mib(), agents.log(h1))
-        time.sleep(5)
-        assert divided(), (g1.balloon_mib(), g2.balloon_mib())
+            return g1.balloon_mib() >= 185 and g1.balloon_mib() / g2.balloon_mib() > 1.25
+        assert wait(divided, 60), (g1.balloon_mib(), g2.balloon_mib(), agents.log(h1))
+        assert wait(lambda: holds(g1, 130) and holds(g2, 130), 60), agents.log(h1)
+        assert wait(divided, 20), (g1.balloon_mib(), g2.balloon_mib(), agents.log(h1))
+        assert g2.stat()["swap_out_kib"] > 2 * g1.stat()["swap_out_kib"]
         assert oom_kills(lab, [g1, g2]) == 0
 
 
 def test_what_ballooning_cannot_meet_migrates_and_is_satisfied_there(lab, idle_story):
     h1, guests = idle_story
-    h1.limit_memory(880)
+    h1.limit_memory(820)
     with Agents(lab) as agents:
         guests[1].ask("mem 150")
         assert wait(lambda: holds(guests[1], 150), 60), agents.log(h1)
         guests[0].ask("mem 160")
         assert wait(lambda: where(guests) != ["h1"] * 3, 90), agents.log(h1)
-        assert wait(lambda: [g.stat()["held_mib"] for g in guests] == [160, 150, 140], 60), agents.log(h1)
+        wanted = (160, 150, 140)
+        assert wait(lambda: all(holds(g, mib) for g, mib in zip(guests, wanted)), 90), agents.log(h1)
         assert oom_kills(lab, guests) == 0
         assert wait(lambda: agents.migrations() and agents.migrations()[0][0] == DONE, 10)
 
@@ -152,26 +161,31 @@ def test_after_libvirtd_was_away_the_next_action_follows(lab, idle_story):
         assert [g.stat()["oom_kills"] for g in (g1, g2, g3)] == [0, 0, 0]
 
 
-def test_an_agent_killed_while_its_migration_runs_closes_the_claim_at_its_next_start(lab, idle_story):
-    h1, guests = idle_story
-    h1.limit_memory(880)
+def test_an_agent_killed_while_its_migration_runs_closes_the_claim_at_its_next_start(lab):
+    h1, *others = lab.hosts
+    for h in lab.hosts:
+        h.limit_cpu(60)
+    guests = [h1.start_guest(n, mib=128, zram_mib=64) for n in ("g1", "g2")]
     with Agents(lab) as agents:
-        frozen = [h.libvirtd_pid() for h in lab.hosts[1:]]
-        guests[1].ask("mem 150")
-        assert wait(lambda: holds(guests[1], 150), 60), agents.log(h1)
-        for pid in frozen:  # the destination does not answer: claimed, and no further
+        frozen = [h.libvirtd_pid() for h in others]
+        for pid in frozen:  # no destination answers: claimed, and no further
             os.kill(pid, signal.SIGSTOP)
-        guests[0].ask("mem 160")
-        claimed = wait(lambda: agents.migrations() and agents.migrations()[-1][0] in OPEN, 90)
-        agents.kill(h1)
-        for pid in frozen:
-            os.kill(pid, signal.SIGCONT)
+        try:
+            for g in guests:
+                g.ask("cpu 45")
+            claimed = wait(lambda: agents.migrations() and agents.migrations()[-1][0] in OPEN, 90)
+            agents.kill(h1)
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
         assert claimed, agents.log(h1)
+        for g in guests:
+            g.ask("cpu 0")
         agents.start(h1)
-        assert wait(lambda: agents.migrations()[0][0] in (DONE, FAILED, CANCELLED), 60), agents.log(h1)
-        running = [name for h in lab.hosts for name in [d.name() for d in h.conn.listAllDomains()]]
-        assert sorted(running) == ["g1", "g2", "g3"]
-        state, source, destination = agents.migrations()[0]
+        assert wait(lambda: agents.migrations()[0][0] not in OPEN, 90), agents.log(h1)
         assert "asking libvirt on both hosts" in agents.log(h1)
-        if state != DONE:
-            assert where(guests)[0] == source or destination in where(guests)
+        running = [d.name() for h in lab.hosts for d in h.conn.listAllDomains()]
+        assert sorted(running) == ["g1", "g2"]
+        state, source, destination = agents.migrations()[0]
+        moved = destination in where(guests)
+        assert state in (DONE, FAILED, CANCELLED) and moved == (state == DONE)
