@@ -166,6 +166,8 @@ static int simulate(const struct simulate_options *o, struct simulation *s, stru
     s->progress = show_progress;
     s->progress_data = &progress;
     int failed = simulate_run(s, &result, err);
+    s->progress = NULL;
+    s->progress_data = NULL;
     progress_end(&progress);
     if (s->timeline) {
         int bad = ferror(s->timeline), saved = errno;

@@ -27,7 +27,9 @@
 
 struct ballast_vm {
     struct history history;
-    double moves_1h; // decaying count at moves_ms
+    struct history_series series; // of the history; travels with the VM's row
+    int64_t series_ms;            // when it was made
+    double moves_1h;              // decaying count at moves_ms
     int64_t moves_ms;
     int64_t move_ms[8]; // the last ones, for the count of a day
     uint32_t n_moves;
@@ -91,6 +93,9 @@ static inline struct mono ballast_mono(const struct ballast *b)
 {
     return (struct mono){b->now_ms};
 }
+
+// The last hour of a VM as its row tells it, made anew once in HISTORY_SERIES_S.
+const struct history_series *ballast_series(struct ballast *b, uint32_t vm);
 
 // A move that begins: counts and memory of where the VM was.
 void ballast_note_move(struct ballast *b, uint32_t vm, uint32_t from);

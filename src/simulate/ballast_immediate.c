@@ -1,5 +1,6 @@
 // The immediate balancer of a simulated host: its own VMs as measured, the others as they were reported.
 #include <math.h>
+#include <string.h>
 
 #include "simulate/ballast.h"
 
@@ -55,11 +56,14 @@ static void host_series(struct ballast *b, uint32_t h)
     const struct view_list *list = &b->view->host_vms[h];
     if (b->now_ms - host->series_ms < HISTORY_SERIES_S * 1000)
         return;
-    const struct history *history[512];
-    uint32_t n = list->n < 512 ? list->n : 512;
-    for (uint32_t i = 0; i < n; i++)
-        history[i] = &b->vm[list->vm[i]].history;
-    history_sum(n, history, NULL, NULL, &host->series);
+    memset(&host->series, 0, sizeof(host->series));
+    for (uint32_t i = 0; i < list->n; i++) {
+        const struct history_series *series = ballast_series(b, list->vm[i]);
+        if (i == 0)
+            host->series = *series;
+        else
+            history_series_add(&host->series, series, 1);
+    }
     host->series_ms = b->now_ms;
 }
 

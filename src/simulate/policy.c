@@ -33,7 +33,9 @@ const struct policy_class policy_none = {
 };
 
 static const struct policy_class *const all[] = {
-    &policy_ballast, &policy_ballast_immediate, &policy_ballast_longterm, &policy_none, &policy_lr_mmt,
+    &policy_ballast, // one a line
+    &policy_ballast_immediate, &policy_ballast_longterm, &policy_none, &policy_drs,
+    &policy_sandpiper,         &policy_lr_mmt,
 };
 
 const struct policy_class *policy_by_index(size_t i)

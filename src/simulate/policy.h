@@ -32,6 +32,8 @@ extern const struct policy_class policy_none;
 extern const struct policy_class policy_ballast;
 extern const struct policy_class policy_ballast_immediate;
 extern const struct policy_class policy_ballast_longterm;
+extern const struct policy_class policy_drs;
+extern const struct policy_class policy_sandpiper;
 extern const struct policy_class policy_lr_mmt;
 
 // The class of that name, or NULL. policy_by_index goes through all of them.

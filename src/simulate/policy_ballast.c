@@ -72,6 +72,16 @@ void ballast_note_move(struct ballast *b, uint32_t v, uint32_t from)
     vm->left[vm->n_left++ % PUSH_LEFT] = (struct push_left_at){from, b->now_ms};
 }
 
+const struct history_series *ballast_series(struct ballast *b, uint32_t v)
+{
+    struct ballast_vm *vm = &b->vm[v];
+    if (vm->series.n == 0 || b->now_ms - vm->series_ms >= HISTORY_SERIES_S * 1000) {
+        history_to_series(&vm->history, &vm->series);
+        vm->series_ms = b->now_ms;
+    }
+    return &vm->series;
+}
+
 // What host h measures of its VMs, and what of it the others are told.
 static void sample_and_report(struct ballast *b, uint32_t h)
 {

@@ -70,6 +70,7 @@ struct scenario {
     // policies
     enum scenario_information information;
     bool consolidate;
+    bool packed_start; // every policy begins where ballast's first packing would leave the VMs
     bool ballooning;
     double sample_s;   // of the hosts' own loops: memory manager, immediate balancer
     double longterm_s; // between plans of the long-term balancer, and of the yardsticks

@@ -40,6 +40,7 @@ static const struct setting settings[] = {
     {"faults", "crash_per_day", KIND_NUMBER, OF(crash_per_day), 0, 1000},
     {"faults", "repair_s", KIND_NUMBER, OF(repair_s), 0, 1e7},
     {"policy", "consolidate", KIND_BOOL, OF(consolidate), 0, 0},
+    {"policy", "packed_start", KIND_BOOL, OF(packed_start), 0, 0},
     {"policy", "ballooning", KIND_BOOL, OF(ballooning), 0, 0},
     {"policy", "sample_s", KIND_NUMBER, OF(sample_s), 1, 3600},
     {"policy", "longterm_s", KIND_NUMBER, OF(longterm_s), 1, 86400},

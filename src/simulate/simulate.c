@@ -84,13 +84,25 @@ static int summarize(struct world *world, double seconds, struct simulation_resu
     return vm_quantiles(world, r, err);
 }
 
+// One step of ballast's long-term balancer at the beginning, as all that is done to pack.
+static int pack_first(const struct simulation *s, struct world *world, struct error *err)
+{
+    void *packer;
+    if (policy_ballast_longterm.start(world, s->scenario, s->seed, &packer, err) < 0)
+        return -1;
+    policy_ballast_longterm.step(packer);
+    policy_ballast_longterm.stop(packer);
+    return 0;
+}
+
 static void run(const struct simulation *s, struct world *world, void *policy, int64_t end_ms)
 {
     int64_t policy_ms = 0, row_ms = SLOT_MS;
     struct world_totals before = {0};
     if (s->timeline)
         timeline_header(s->timeline);
-    world_advance(world, 0);
+    if (s->scenario->packed_start)
+        policy_ms = SLOT_MS; // the packing is under way
     for (int64_t now_ms = 0; now_ms < end_ms;) {
         if (now_ms >= policy_ms)
             policy_ms = s->policy->step(policy);
@@ -123,6 +135,9 @@ int simulate_run(const struct simulation *s, struct simulation_result *ret, stru
     if (s->hours > 0 && s->hours * 3600 / TRACE_SLOT_S < slots)
         slots = (uint32_t)ceil(s->hours * 3600 / TRACE_SLOT_S);
     if (world_new(s->scenario, s->trace, slots, s->seed, &world, err) < 0)
+        return -1;
+    world_advance(world, 0);
+    if (s->scenario->packed_start && pack_first(s, world, err) < 0)
         return -1;
     if (s->policy->start(world, s->scenario, s->seed, &policy, err) < 0)
         return error_context(err, "policy %s", s->policy->name);
