@@ -35,6 +35,7 @@ extern const struct verb verb_status, verb_hosts, verb_vms, verb_explain, verb_e
     verb_pause, verb_resume, verb_top;
 extern const struct verb verb_score;
 extern const struct verb verb_simulate;
+extern const struct verb verb_generate;
 
 // The exit status that belongs to an error: EXIT_USAGE for ERROR_INPUT, else EXIT_FAILED.
 int exit_status_of(const struct error *err);
