@@ -61,7 +61,7 @@ from ballast_lab.accel import accel
 assert cgroups.version() == 2, cgroups.version()
 assert accel() == "kvm", accel()
 print("control groups of version 2, KVM carries guests")' &&
-/usr/bin/python3 -m pytest -p no:cacheprovider -v -rA --tb=short --durations=0 tests/system/test_lab.py \\
+/usr/bin/python3 -m pytest -p no:cacheprovider --color=no -v --tb=short --durations=0 tests/system/test_lab.py \\
     tests/system/test_lab_life.py -o timeout=900 -k '{tests}'
 echo "NESTED EXIT STATUS $?"
 """

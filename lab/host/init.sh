@@ -23,6 +23,8 @@ done
 case $cgroup in
 v2) # The namespace is rooted at the host's group. A group with processes cannot give controllers to its children,
     # so these stay in a leaf; lxcfs knows its name and looks at the parent.
+    # The machine's mount goes first: the kernel refuses the same file system twice in one place.
+    umount -l /sys/fs/cgroup
     mount -t cgroup2 none /sys/fs/cgroup
     mkdir -p /sys/fs/cgroup/init.scope
     echo $$ > /sys/fs/cgroup/init.scope/cgroup.procs
