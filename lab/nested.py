@@ -53,6 +53,7 @@ mkdir -p /var/cache/ballast-lab
 cp -r /payload/cache/. /var/cache/ballast-lab/
 cp -r /payload/project /root/project
 cd /root/project
+[ -e /etc/hosts ] || echo "127.0.0.1 localhost" > /etc/hosts
 uname -r; systemctl --version | head -1; findmnt -n -o FSTYPE /sys/fs/cgroup
 /usr/bin/python3 -c '
 import sys; sys.path.insert(0, "lab")
