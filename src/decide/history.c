@@ -7,11 +7,12 @@
 #include "decide/history_internal.h"
 
 #define SLOT_MS ((int64_t)HISTORY_SLOT_S * 1000)
-#define DAY_SLOT_S (86400 / HISTORY_DAY_SLOTS)
-#define FINE_PER_DAY_SLOT (DAY_SLOT_S / HISTORY_SLOT_S)
+#define FINE_PER_DAY_SLOT 30
 #define DAY_MEMORY 2 // a new day replaces about a part of 1 / DAY_MEMORY of what the days before said
 // Wall clocks may be set back. By less than this the samples are left out, by more the ring starts anew.
 #define SET_BACK_MS 120000
+
+_Static_assert(FINE_PER_DAY_SLOT *HISTORY_SLOT_S *HISTORY_DAY_SLOTS == 86400, "a day");
 
 static int64_t slot_at(int64_t ms)
 {

@@ -125,7 +125,7 @@ static void quantile_features(const struct aged sorted[WINDOWS], double p, doubl
 void history_features(const double window[HISTORY_SERIES], double most, int quantile, double *ret_features)
 {
     struct windows w = {.n = WINDOWS};
-    struct aged sorted[WINDOWS];
+    struct aged sorted[WINDOWS] = {0};
     memcpy(w.at, window, sizeof w.at);
     features(&w, most, ret_features);
     sort_windows(&w, sorted);
@@ -136,7 +136,7 @@ void history_features(const double window[HISTORY_SERIES], double most, int quan
 static void regress(const struct windows *w, double horizon_s, double most, double q[HISTORY_QUANTILES])
 {
     double f[FORECAST_FEATURES], far = fmin(fmax(horizon_s, 0) / FAR_S, 1);
-    struct aged sorted[WINDOWS];
+    struct aged sorted[WINDOWS] = {0};
     features(w, most, f);
     sort_windows(w, sorted);
     for (int i = 0; i < HISTORY_QUANTILES; i++) {

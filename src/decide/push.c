@@ -283,8 +283,8 @@ static enum push_verdict best_verdict(const struct push_decision *d, bool movabl
 // Of the best VM's destinations that are nearly as good: most room, between equals a random one.
 static struct push_candidate choose_destination(const struct push_decision *d, struct random *r)
 {
-    uint32_t first = 0, equal[PUSH_CANDIDATES], n = 0;
-    while (d->candidate[first].verdict != d->verdict)
+    uint32_t first = 0, equal[PUSH_CANDIDATES] = {0}, n = 0;
+    while (first + 1 < d->n_candidates && d->candidate[first].verdict != d->verdict)
         first++;
     const struct push_candidate *best = &d->candidate[first];
     double least = net(best) - PUSH_NEAR_BEST * fabs(net(best)), room = 0;
@@ -310,6 +310,14 @@ static struct push_candidate choose_destination(const struct push_decision *d, s
     return d->candidate[equal[n > 1 ? random_below(r, n) : 0]];
 }
 
+// How much longer the contention has to last until the move pays.
+static double wait_s(const struct push_input *in, const struct push_candidate *c)
+{
+    double horizon = horizon_s(in);
+    double price = c->cost.lost_vm_s - c->aftermath_per_s * (PUSH_HORIZON_MOST_S - horizon);
+    return fmax(0, c->cost.estimate.duration_s + price / c->relief_per_s - horizon);
+}
+
 void push_decide(const struct push_input *in, struct random *r, void *scratch, struct push_decision *ret)
 {
     struct work w = lay_out(scratch, in->n_vms, in->n_hosts);
@@ -331,7 +339,7 @@ void push_decide(const struct push_input *in, struct random *r, void *scratch, s
     if (d.verdict == PUSH_MOVE || d.verdict == PUSH_WAIT || d.verdict == PUSH_NOT_WORTH)
         d.chosen = choose_destination(&d, r);
     if (d.verdict == PUSH_WAIT)
-        d.wait_s = -net(&d.chosen) / d.chosen.relief_per_s;
+        d.wait_s = wait_s(in, &d.chosen);
     *ret = d;
 }
 
