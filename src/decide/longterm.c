@@ -27,13 +27,15 @@ struct longterm {
 
 struct longterm_settings longterm_settings_default(void)
 {
+    struct plan_settings plan = plan_settings_default();
+    plan.tolerated_loss = LONGTERM_TOLERATED_LOSS;
     return (struct longterm_settings){
-        .plan = plan_settings_default(),
+        .plan = plan,
         .period_s = 300,
         .urgent_gap_s = 10,
         .pack_after_s = LONGTERM_PACK_AFTER_S,
         .return_bar_s = 3900,
-        .vm_rest_s = 3600,
+        .vm_rest_s = 1800,
     };
 }
 
@@ -144,9 +146,9 @@ static void mark(struct longterm *l, struct plan_settings *plan)
         const struct resident *r = l->of_vm[v];
         hold[v] = (l->in->vm_busy && l->in->vm_busy[v]) ||
                   is_within(l, r->left_ms[LONGTERM_MOVES_A_DAY - 1], 86400);
-        // The last moves of a day are for need, not for packing.
+        // The last move of a day is for need, not for packing.
         keep[v] = is_within(l, r->left_ms[0], l->settings.vm_rest_s) ||
-                  is_within(l, r->left_ms[LONGTERM_MOVES_A_DAY / 2 - 1], 86400);
+                  is_within(l, r->left_ms[LONGTERM_MOVES_A_DAY - 2], 86400);
     }
     plan->hold = hold;
     plan->keep = keep;

@@ -16,8 +16,11 @@
 
 // A VM that moved so often within a day has no place that suits it; another move is no answer.
 #define LONGTERM_MOVES_A_DAY 6
-// Packing waits until it has looked possible for an hour: a dip in demand is shorter.
-#define LONGTERM_PACK_AFTER_S 3600.0
+// Packing waits until it has looked possible for that long: a dip in demand is shorter.
+#define LONGTERM_PACK_AFTER_S 1200.0
+
+// Expected loss that is no reason to move: three times what packing may cause, so that one does not undo the other.
+#define LONGTERM_TOLERATED_LOSS 0.003
 
 struct longterm_settings {
     struct plan_settings plan; // goal PLAN_RELIEVE or PLAN_BALANCE; bounds for packing too
@@ -27,7 +30,7 @@ struct longterm_settings {
     double
         pack_after_s; // how long packing must have looked possible before it is done; not at the first plan
     double return_bar_s; // a VM does not return to a host that it left less than this ago: 3900
-    double vm_rest_s;    // a VM that moved is left alone by packing for so long: 3600
+    double vm_rest_s;    // a VM that moved is left alone by packing for so long: 1800
 };
 
 // Every figure has a meaning of its own above; these are the values in brackets, consolidation off.

@@ -26,16 +26,22 @@ static int by_worth(const void *a, const void *b)
     return (x->host > y->host) - (x->host < y->host);
 }
 
-// Demand that packing reckons with: the larger of now and the mean of the series, plus half the deviation.
-static double reckoned(const struct plan_state *state, uint32_t v)
+// The larger of the demand now and the mean of the series.
+static double usual(const struct plan_state *state, uint32_t v)
 {
-    const struct plan_vm *vm = &state->vm[v];
     double mean = 0;
     for (uint32_t i = 0; i < state->n_slots; i++)
         mean += (double)state->series[(size_t)v * state->n_slots + i];
-    if (state->n_slots)
-        mean /= state->n_slots;
-    return fmax(vm->cpu_want, mean);
+    return state->n_slots ? fmax(state->vm[v].cpu_want, mean / state->n_slots) : state->vm[v].cpu_want;
+}
+
+// The same of host h's sum: VMs are not all at their largest at once.
+static double usual_sum(const struct plan_state *state, uint32_t h)
+{
+    double mean = 0;
+    for (uint32_t i = 0; i < state->n_slots; i++)
+        mean += state->host_series[(size_t)h * state->n_slots + i];
+    return state->n_slots ? fmax(state->host[h].cpu_want, mean / state->n_slots) : state->host[h].cpu_want;
 }
 
 static bool takes(struct plan_state *state, uint32_t v, uint32_t h, double *ret_left)
@@ -77,7 +83,7 @@ static bool empty_host(struct plan_state *state, uint32_t h, const bool *survivo
     for (uint32_t v = state->host[h].head; v != NONE; v = state->vm[v].next) {
         if (state->vm[v].fixed || (state->settings.keep && state->settings.keep[state->input_vm[v]]))
             return false;
-        scratch[n++] = (struct sized){reckoned(state, v), v};
+        scratch[n++] = (struct sized){usual(state, v), v};
     }
     if (steps->n + n > steps->capacity)
         return false;
@@ -119,10 +125,8 @@ uint32_t pack_run(struct plan_state *state, struct plan_search *search, struct p
         if (!host->up || host->head == NONE)
             continue;
         order[n++] = (struct worth){host->cpu_cap, host->cpu_want, h};
-        for (uint32_t v = host->head; v != NONE; v = state->vm[v].next) {
-            cpu += reckoned(state, v);
-            mem += state->vm[v].mem_bound;
-        }
+        cpu += usual_sum(state, h);
+        mem += host->mem_bound;
     }
     qsort(order, n, sizeof *order, by_worth);
     uint32_t i = 0;

@@ -171,6 +171,14 @@ static uint32_t next_standby(const struct plan_state *state, const bool *woken)
     return best;
 }
 
+static bool any(const struct plan_state *state, const bool *host)
+{
+    for (uint32_t h = 0; h < state->n_hosts; h++)
+        if (host[h])
+            return true;
+    return false;
+}
+
 // Wakes hosts one by one as long as that helps.
 static void wake_hosts(struct plan_state *state, struct plan_search *search, struct plan_steps *steps,
                        bool *woken)
@@ -233,7 +241,7 @@ void plan_make(const struct snapshot *snapshot, const struct plan_settings *sett
     bool *woken = arena_new_array(state->arena, bool, state->n_hosts);
     bool *emptied = arena_new_array(state->arena, bool, state->n_hosts);
     wake_hosts(state, search, &steps, woken);
-    if (settings->goal == PLAN_PACK && !wants_host(state))
+    if (settings->goal == PLAN_PACK && !any(state, woken))
         plan.hosts_emptied = pack_run(state, search, &steps, emptied);
     tell_host_actions(state, &steps, woken, emptied, arena, &plan);
     tell_moves(state, &steps, arena, &plan);

@@ -125,17 +125,4 @@ struct plan {
 void plan_make(const struct snapshot *snapshot, const struct plan_settings *settings, struct arena *arena,
                struct plan *ret);
 
-// A planner that is kept: planning again after few figures changed costs what changed, not what exists.
-struct planner;
-
-// settings are copied. The snapshot is borrowed for the planner's life. NULL when out of memory.
-struct planner *planner_new(const struct snapshot *snapshot, const struct plan_settings *settings);
-struct planner *planner_free(struct planner *planner);
-
-// Figures or host of these VMs changed in the snapshot (not the number of VMs, hosts or rules).
-void planner_update(struct planner *planner, uint32_t n, const uint32_t *vms);
-
-// Plans from the snapshot as it is now. ret's pointers last until the next call or planner_free.
-void planner_plan(struct planner *planner, struct plan *ret);
-
 #endif

@@ -149,15 +149,3 @@ const struct snapshot *plan_canon(const struct snapshot *s, struct arena *arena,
     }
     return canon;
 }
-
-void plan_canon_refresh(const struct snapshot *canon, const struct snapshot *original, uint32_t v,
-                        const uint32_t *vm, const uint32_t *host_rank)
-{
-    if (canon == original)
-        return;
-    uint32_t from = vm[v];
-#define DO(field) canon->vms.field[v] = original->vms.field[from];
-    VM_COLUMNS(DO)
-#undef DO
-    canon->vms.host[v] = host_rank[original->vms.host[from]];
-}

@@ -11,8 +11,4 @@
 const struct snapshot *plan_canon(const struct snapshot *snapshot, struct arena *arena, uint32_t **ret_vm,
                                   uint32_t **ret_host);
 
-// Copies the figures of VM v (number in the copy) again. Nothing to do where the copy is the original.
-void plan_canon_refresh(const struct snapshot *canon, const struct snapshot *original, uint32_t v,
-                        const uint32_t *vm, const uint32_t *host_rank);
-
 #endif

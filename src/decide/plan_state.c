@@ -121,7 +121,8 @@ double plan_expected_part(struct plan_state *state, uint32_t h, uint32_t with, b
 bool plan_is_needy(const struct plan_state *state, uint32_t h)
 {
     const struct plan_host *host = &state->host[h];
-    return host->loss > host->own_loss + state->settings.tolerated_loss * host->weight + PLAN_ROUNDING;
+    return host->loss_now > host->own_loss + PLAN_ROUNDING ||
+           host->loss > host->own_loss + state->settings.tolerated_loss * host->weight + PLAN_ROUNDING;
 }
 
 static double loss_now(struct plan_state *state, uint32_t h, uint32_t without, uint32_t with)
@@ -182,7 +183,9 @@ static void sum_host(struct plan_state *state, uint32_t h)
         state->cpu_sum += host->cpu_load;
         state->mem_sum += host->mem_load;
     }
-    host->loss = host->counts && state->track_loss ? plan_host_loss(state, h, NONE, NONE) : 0;
+    bool tracked = host->counts && state->track_loss;
+    host->loss_now = tracked ? loss_now(state, h, NONE, NONE) : 0;
+    host->loss = tracked && state->n_slots ? plan_host_loss(state, h, NONE, NONE) : host->loss_now;
     host->version++;
 }
 

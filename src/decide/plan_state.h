@@ -53,6 +53,7 @@ struct plan_host {
     double cpu_var, mem_var;
     double weight;                 // of its VMs
     double cpu_load, mem_load;     // demand / capacity, as the balance measures take it
+    double loss_now;               // lost by what is demanded now alone
     double loss;                   // lost VM-seconds per second of its VMs
     double start_bound, start_max; // sums before the plan
     uint32_t head, n_vms;
@@ -114,9 +115,6 @@ void plan_state_move(struct plan_state *state, uint32_t v, uint32_t to);
 // get are not kept up to date, and sums only but for rounding. Ends when every VM is back where it was at the start.
 void plan_state_begin_light(struct plan_state *state);
 void plan_state_end_light(struct plan_state *state);
-
-// Takes over changed figures of VM v from the canonical snapshot; the host's sums are renewed.
-void plan_state_refresh(struct plan_state *state, uint32_t v);
 
 // Loss per second of host h without VM `without` and with VM `with` (SNAPSHOT_NONE: nobody).
 double plan_host_loss(struct plan_state *state, uint32_t h, uint32_t without, uint32_t with);
