@@ -14,8 +14,8 @@
 #define NONE SNAPSHOT_NONE
 
 // Up to so many hosts all are candidates; beyond, so many of each order. The wins of longer lists were below 1 %.
-#define ALL_HOSTS 32
-#define PER_ORDER 8
+#define ALL_HOSTS 12
+#define PER_ORDER 4
 #define ORDERS 3
 
 struct order {
