@@ -39,7 +39,7 @@ static struct plan_steps new_steps(const struct plan_state *state)
 // Work of the deeper search. Mean absolute deviation has plateaus, on which single moves gain nothing: it gets more.
 // In a large cluster single moves do nearly as well and the work per move would be out of proportion.
 #define IMPROVE_MAD 4000000
-#define IMPROVE_LOSS 60000
+#define IMPROVE_LOSS 16000
 #define IMPROVE_HOSTS 64
 #define IMPROVE_VMS 1000
 

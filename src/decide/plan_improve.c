@@ -302,6 +302,60 @@ static void descend(struct improve *m, uint64_t work)
     }
 }
 
+// Makes the best pair of moves where there are few enough to try all: a swap, or a VM that makes room for another.
+static bool descend_by_pairs(struct improve *m)
+{
+    struct plan_gain best = {0, PLAN_ROUNDING * (1 + fabs(m->value)), 0};
+    struct plan_target pair[2];
+    bool found = false;
+    for (uint32_t i = 0; i < m->n_movable; i++) {
+        uint32_t v = m->movable[i];
+        if (m->n_displaced >= m->most && m->place[v] == NONE)
+            continue;
+        for (uint32_t k = 0; k < m->n_up && !plan_is_over(m->state); k++) {
+            struct made made[1];
+            uint32_t n_made = 0, u, to;
+            struct plan_gain gain;
+            if (!try_move(m, v, m->up[k], made, &n_made))
+                continue;
+            struct plan_gain least = {best.must - made[0].gain.must, best.value - made[0].gain.value, 0};
+            if (best_move(m, least, &u, &to, &gain)) {
+                best.must = gain.must + made[0].gain.must;
+                best.value = gain.value + made[0].gain.value;
+                pair[0] = (struct plan_target){v, m->up[k]};
+                pair[1] = (struct plan_target){u, to};
+                found = true;
+            }
+            take_back(m, made, n_made);
+        }
+    }
+    struct made made[2];
+    uint32_t n_made = 0;
+    if (found)
+        found = try_move(m, pair[0].vm, pair[0].to, made, &n_made) &&
+                try_move(m, pair[1].vm, pair[1].to, made, &n_made);
+    if (!found)
+        take_back(m, made, n_made);
+    return found;
+}
+
+// Pairs from the start, not from what single moves led to: with two moves allowed that is all there is.
+static void try_pairs_from_home(struct improve *m)
+{
+    struct made made[1];
+    uint32_t n_made = 0, was = m->n_displaced + 1;
+    while (m->n_displaced && m->n_displaced < was) {
+        was = m->n_displaced;
+        n_made = 0;
+        try_move(m, m->displaced[0], m->state->vm[m->displaced[0]].home, made, &n_made);
+    }
+    while (m->n_displaced + 2 <= m->most && descend_by_pairs(m))
+        continue;
+    if (is_best(m))
+        keep_best(m);
+    return_to_best(m);
+}
+
 static struct improve *new_improve(struct plan_state *state, uint32_t most)
 {
     struct arena *arena = state->arena;
@@ -348,10 +402,15 @@ bool plan_improve(struct plan_state *state, struct plan_search *search, struct p
     if (state->settings.goal == PLAN_BALANCE)
         plan_state_begin_light(state);
     double scale = state->settings.goal == PLAN_BALANCE ? 0.2 : state->settings.horizon_s * 0.2;
+    uint64_t pairs = (uint64_t)m->n_movable * m->n_up * m->n_movable * m->n_up;
+    if (pairs < work / ROUNDS)
+        try_pairs_from_home(m);
     for (int round = 0; round < ROUNDS && !plan_is_over(state); round++) {
         anneal(m, HOTTEST * scale, COLDEST * scale, work / ROUNDS);
         return_to_best(m);
         descend(m, work / ROUNDS);
+        while (pairs < work / ROUNDS && descend_by_pairs(m))
+            descend(m, work / ROUNDS);
         if (is_best(m))
             keep_best(m);
         return_to_best(m);
