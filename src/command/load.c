@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "decide/rules.h"
 #include "model/snapshot_json.h"
 
 static void warn(void *context, const char *text)
@@ -25,7 +26,13 @@ int load_snapshot(const char *path, struct snapshot **ret_snapshot, struct error
         const char *in;
         void *out;
     } context = {.in = path};
-    if (snapshot_json_parse(text, size, warn, context.out, ret_snapshot, err) < 0)
+    struct snapshot *snapshot = NULL;
+    if (snapshot_json_parse(text, size, warn, context.out, &snapshot, err) < 0)
         return error_context(err, "%s", path);
+    if (rules_check(snapshot, snapshot->arena, err) < 0) {
+        snapshot_free(snapshot);
+        return error_context(err, "%s", path);
+    }
+    *ret_snapshot = snapshot;
     return 0;
 }

@@ -133,8 +133,8 @@ static void tell_stuck(struct plan_state *state, bool out_of_moves, struct arena
     }
 }
 
-static void tell_scores(const struct plan_state *state, const struct snapshot *snapshot, struct arena *arena,
-                        struct plan *ret)
+static void tell_scores(const struct plan_state *state, const struct snapshot *snapshot, const bool *woken,
+                        struct arena *arena, struct plan *ret)
 {
     score_compute(snapshot, state->arena, &ret->before, NULL);
     ret->vm_host = arena_new_array(arena, uint32_t, snapshot->vms.n);
@@ -142,6 +142,9 @@ static void tell_scores(const struct plan_state *state, const struct snapshot *s
         ret->vm_host[state->input_vm[v]] = state->input_host[state->where[v]];
     struct snapshot after = *snapshot;
     after.vms.host = ret->vm_host;
+    after.hosts.state = arena_new_array(state->arena, enum host_state, state->n_hosts);
+    for (uint32_t h = 0; h < state->n_hosts; h++)
+        after.hosts.state[state->input_host[h]] = woken[h] ? HOST_UP : state->snapshot->hosts.state[h];
     score_compute(&after, state->arena, &ret->after, NULL);
 }
 
@@ -246,7 +249,7 @@ void plan_make(const struct snapshot *snapshot, const struct plan_settings *sett
     tell_host_actions(state, &steps, woken, emptied, arena, &plan);
     tell_moves(state, &steps, arena, &plan);
     tell_stuck(state, steps.n == steps.capacity, arena, &plan);
-    tell_scores(state, snapshot, arena, &plan);
+    tell_scores(state, snapshot, woken, arena, &plan);
     plan.evaluations = state->evaluations;
     plan.stopped = state->out_of_time;
     *ret = plan;
