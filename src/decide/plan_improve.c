@@ -340,8 +340,9 @@ static bool descend_by_pairs(struct improve *m)
 }
 
 // Pairs from the start, not from what single moves led to: with two moves allowed that is all there is.
-static void try_pairs_from_home(struct improve *m)
+static void try_pairs_from_home(struct improve *m, uint64_t work)
 {
+    uint64_t end = m->state->evaluations + work;
     struct made made[1];
     uint32_t n_made = 0, was = m->n_displaced + 1;
     while (m->n_displaced && m->n_displaced < was) {
@@ -349,7 +350,7 @@ static void try_pairs_from_home(struct improve *m)
         n_made = 0;
         try_move(m, m->displaced[0], m->state->vm[m->displaced[0]].home, made, &n_made);
     }
-    while (m->n_displaced + 2 <= m->most && descend_by_pairs(m))
+    while (m->n_displaced + 2 <= m->most && m->state->evaluations < end && descend_by_pairs(m))
         continue;
     if (is_best(m))
         keep_best(m);
@@ -404,12 +405,13 @@ bool plan_improve(struct plan_state *state, struct plan_search *search, struct p
     double scale = state->settings.goal == PLAN_BALANCE ? 0.2 : state->settings.horizon_s * 0.2;
     uint64_t pairs = (uint64_t)m->n_movable * m->n_up * m->n_movable * m->n_up;
     if (pairs < work / ROUNDS)
-        try_pairs_from_home(m);
+        try_pairs_from_home(m, work);
     for (int round = 0; round < ROUNDS && !plan_is_over(state); round++) {
         anneal(m, HOTTEST * scale, COLDEST * scale, work / ROUNDS);
         return_to_best(m);
         descend(m, work / ROUNDS);
-        while (pairs < work / ROUNDS && descend_by_pairs(m))
+        uint64_t end = state->evaluations + work / ROUNDS;
+        while (pairs < work / ROUNDS && state->evaluations < end && descend_by_pairs(m))
             descend(m, work / ROUNDS);
         if (is_best(m))
             keep_best(m);

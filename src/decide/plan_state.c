@@ -551,9 +551,10 @@ static double loss_gain(struct plan_state *state, uint32_t v, uint32_t to)
 {
     const struct plan_vm *vm = &state->vm[v];
     uint32_t from = vm->host;
-    if (state->memo_vm != v || state->memo_version != state->host[from].version) {
+    if (state->memo_vm != v || state->memo_host != from || state->memo_version != state->host[from].version) {
         state->memo_gain = state->host[from].loss - plan_host_loss(state, from, v, NONE);
         state->memo_vm = v;
+        state->memo_host = from;
         state->memo_version = state->host[from].version;
     }
     double lost = plan_host_loss(state, to, NONE, v) - state->host[to].loss;

@@ -97,8 +97,8 @@ struct plan_state {
     bool light;           // plan_state_begin_light
     bool track_loss;      // keep host.loss: what a search for balance alone does not need
     uint32_t n_displaced; // VMs not at home
-    // what the source gains when memo_vm leaves, as long as its version is memo_version
-    uint32_t memo_vm, memo_version;
+    // what memo_host gains when memo_vm leaves it, as long as its version is memo_version
+    uint32_t memo_vm, memo_host, memo_version;
     double memo_gain;
     uint64_t evaluations;
     bool out_of_time;
