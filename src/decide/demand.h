@@ -21,8 +21,8 @@
 // Part of its given time (run + sleep) that a VM has to use before headroom is added, and where all of it is.
 #define DEMAND_BUSY_FROM 0.85
 #define DEMAND_BUSY_TO 0.95
-// A core with two busy hyperthreads does about this much more work than with one (public SPECrate and
-// Intel's figures: 15 to 30 %).
+// A core with two busy hyperthreads does about this much more work than with one (15 to 30 % is
+// what is commonly said; not measured here).
 #define DEMAND_SMT_GAIN 0.25
 
 // What one vCPU thread did during the interval. Seconds, >= 0; rounding of the counters is tolerated.

@@ -3,7 +3,8 @@
 // Theory. One ring per VM of HISTORY_SLOTS slots, aligned on wall time: slot number = time / HISTORY_SLOT_S, the
 // same on every host, so that demands of several VMs can be added slot by slot and the sum keeps what their
 // bursts have in common. A slot holds mean and maximum of CPU (cores) and memory (MiB). Samples of 1 s are
-// gathered in a slot, samples of 300 s fill ten. Beside it a coarse memory of the time of day, for daily cycles.
+// gathered in a slot, samples of 300 s fill ten. Beside it a coarse memory of the time of day is kept; the forecast
+// does not use it yet.
 //
 // The forecast is a distribution, not a value: see history.c for how recent values, the hour, a period where
 // there is one, and a prior from all VMs are mixed.
@@ -69,7 +70,7 @@ struct history_prior {
     double weight_s; // history of this length weighs as much as the prior
 };
 
-// Values fitted on public traces (docs/evaluation.md says which); for use until the cluster's own are known.
+// Marginals of public traces (history_forecast.c says which); for use until the cluster's own are known.
 extern const struct history_prior history_prior_default;
 
 // The fixed-size part of a VM's history that travels with its row in the store.

@@ -123,8 +123,8 @@ struct immediate_output {
     double loss_per_s;        // measured, this step
     double accrued_lost_vm_s; // in this contention
     double lasted_s;
-    double expected_loss_per_s;    // from forecasts
-    bool asked;                    // push was asked; decision below is valid
+    double expected_loss_per_s; // the larger of measured and modelled from present demand and its uncertainty
+    bool asked;                 // push was asked; decision below is valid
     struct push_decision decision; // candidates and reasons
 };
 

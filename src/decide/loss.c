@@ -12,7 +12,7 @@
 // Standard deviation within a slot as part of the distance from its mean to its maximum.
 #define SPREAD_OF_RANGE 0.5
 
-// The memory curve f: satisfaction of a guest that misses this part of the memory it needs.
+// The memory curve f: satisfaction of a guest that misses this part of the memory it needs. Assumed, not measured yet.
 static const struct memory_point {
     double missing_part, satisfaction;
 } memory_curve[] = {

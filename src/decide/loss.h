@@ -23,9 +23,9 @@
 
 #include "decide/history.h"
 
-#define LOSS_CORRELATION 0.05  // pairwise, between demands of VMs on a host (fitted: docs/evaluation.md)
-#define LOSS_IDLE_PART 0.1     // an idle VM's CPU loss is relative to this part of its vCPUs at least
-#define LOSS_STARVED_BELOW 0.3 // satisfaction under which a VM starves
+#define LOSS_CORRELATION 0.05        // pairwise, between demands of VMs on a host (a choice, not fitted)
+#define LOSS_IDLE_PART 0.1           // an idle VM's CPU loss is relative to this part of its vCPUs at least
+#define LOSS_STARVED_BELOW 0.3       // satisfaction under which a VM starves
 #define LOSS_STARVED_DOUBLES_S 300.0 // after so long its weight has doubled
 #define LOSS_STARVED_MOST 8.0        // growth ends there: one VM must not outweigh a whole host for ever
 
@@ -68,7 +68,8 @@ double loss_weight(double shares, double mean_shares, double starved_s);
 // Time starved after another dt_s at satisfaction s: grows below LOSS_STARVED_BELOW, falls twice as fast above.
 double loss_starved_s(double starved_s, double s, double dt_s);
 
-// s_mem of a VM that misses part (0 .. 1) of the memory it needs: the measured curve f, decreasing from 1 to 0.
+// s_mem of a VM that misses part (0 .. 1) of the memory it needs: the curve f, decreasing from 1 to 0. Its points
+// are assumed, until they are measured.
 double loss_memory_satisfaction(double missing_part);
 
 // s_cpu of a VM: 1 - unmet / max(demand, idle_floor), in [0, 1].

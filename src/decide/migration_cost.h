@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define MIGRATION_DOWNTIME_S 0.3 // libvirt's and QEMU's default downtime limit
-#define MIGRATION_SETUP_S 0.7    // connection, destination process, hand-over: measured on the lab 0.5 to 1 s
+#define MIGRATION_SETUP_S 0.7 // connection, destination process, hand-over: assumed; calibration corrects it
 #define MIGRATION_SLOW_DOWN 0.10 // work a VM loses while it is copied (dirty logging; the literature's 10 %)
 #define MIGRATION_CPU_CORES 0.5  // what copying takes of each host's CPU at full speed
 #define MIGRATION_ROUNDS_MOST 30 // then it counts as not converging

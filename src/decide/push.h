@@ -80,10 +80,11 @@ struct push_input {
     double accrued_lost_vm_s; // loss accrued in this contention
     double lasted_s;          // how long it has lasted
     double loss_per_s;        // measured now
-    double predicted_s;       // how long prediction says that it goes on; 0: no prediction
-    double bandwidth_mib_s;   // of this host for a migration
-    double growth;            // PUSH_GROWTH unless configured
-    bool critical;            // somebody is in distress: the horizon is at least PUSH_CRITICAL_S
+    double
+        predicted_s; // how long prediction says that it goes on; 0: no prediction (the loop makes none yet)
+    double bandwidth_mib_s; // of this host for a migration
+    double growth;          // PUSH_GROWTH unless configured
+    bool critical;          // somebody is in distress: the horizon is at least PUSH_CRITICAL_S
     const struct migration_calibration *calibration; // may be NULL
 };
 
