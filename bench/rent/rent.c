@@ -64,9 +64,7 @@ static void adversarial(void)
 {
     static const double mem[] = {256, 4096, 32768, 262144}, busy[] = {0.55, 0.75, 1.0};
     printf("One contention of the worst length, two VMs on one core, another host idle\n"
-           "  memory MiB  demand each  price VM-s   worst length s   policy lost   prophet   ratio   worst "
-           "beyond the "
-           "spike guard\n");
+           "  memory MiB  demand each  price VM-s   worst length s   policy lost   prophet   ratio\n");
     for (size_t m = 0; m < 4; m++)
         for (size_t b = 0; b < 3; b++) {
             double worst = 0, at = 0, lost_at = 0, best_at = 0;

@@ -2,8 +2,10 @@
 //
 // Theory: rent or buy. Bearing a contention costs its loss as it accrues (rent); a migration costs once (buy): its own
 // cost and the loss that goes on until it is done. A move is taken when the accrued loss that it would have spared has
-// reached that price; whoever does so never pays more than about twice what a prophet would have paid (Karlin et al.,
-// "Competitive snoopy caching", 1988). A spike passes before. In other words the benefit is counted over what the
+// reached that price: the rule whose worst case is about twice a prophet's loss where buying is immediate (Karlin et al.,
+// "Competitive snoopy caching", 1988). Here the worst case is higher, for spikes are waited out and the loss goes on
+// while a move is under way; bench/rent measures how much.
+// In other words the benefit is counted over what the
 // contention has already lasted (at most an hour), which is all that is known of how long it will last, unless
 // prediction says that it will last longer.
 //

@@ -233,7 +233,8 @@ static void random_scene(struct scene *s, struct random *r)
     s->in.loss_per_s = random_unit(r) * 4;
     s->in.accrued_lost_vm_s = s->in.lasted_s * s->in.loss_per_s;
     for (size_t v = 0; v < s->in.n_vms; v++) {
-        s->vm[v] = vm_of(vm_name[v], random_unit(r) * 4, random_unit(r));
+        double cores = random_unit(r) * 4, satisfaction = random_unit(r);
+        s->vm[v] = vm_of(vm_name[v], cores, satisfaction);
         s->vm[v].id = v;
         s->vm[v].movable = random_unit(r) < 0.8;
         s->vm[v].migration.resident_mib = random_unit(r) * 30000;
@@ -243,11 +244,13 @@ static void random_scene(struct scene *s, struct random *r)
     for (size_t h = 0; h < s->in.n_hosts; h++) {
         s->host[h] = host_of(h, host_name[h], 4 + random_unit(r) * 28);
         s->host[h].open = random_unit(r) < 0.8;
+        // One draw a statement: the order within an initialiser is the compiler's.
+        double cores = random_unit(r) * 20, mib = random_unit(r) * 60000, var = random_unit(r);
         s->host[h].sum = (struct loss_sum){.n = 5,
                                            .weight = 5,
-                                           .demand = {random_unit(r) * 20, random_unit(r) * 60000},
+                                           .demand = {cores, mib},
                                            .most = {40, 64000},
-                                           .var = {random_unit(r), 1000},
+                                           .var = {var, 1000},
                                            .sd = {2, 60}};
     }
 }
