@@ -151,8 +151,8 @@ static void judge_sums(const char *what, const struct trace *trace, enum history
 {
     struct tally t = {0};
     struct random random = random_seed(1);
-    double *sum = malloc(sizeof *sum * trace->n_slots),
-           *value = malloc(sizeof *value * trace->n_slots * GROUP);
+    double *sum = calloc(trace->n_slots, sizeof *sum),
+           *value = calloc((size_t)trace->n_slots * GROUP, sizeof *value);
     for (int group = 0; group < 40; group++) {
         memset(sum, 0, sizeof *sum * trace->n_slots);
         for (int i = 0; i < GROUP;) {

@@ -61,7 +61,7 @@ static int read_and_print(struct store *store, const struct events_options *o, c
         status = print_json(events, migrations, err);
     else if (rc == 0 && migrations)
         live_table_migrations(migrations->at, migrations->n);
-    else if (rc == 0)
+    else if (rc == 0 && events)
         live_table_events(events->at, events->n);
     store_migrations_free(migrations);
     store_events_free(events);

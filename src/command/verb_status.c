@@ -1,4 +1,6 @@
 // ballast status: is all well, and what is going on.
+#include <string.h>
+
 #include "base/cleanup.h"
 #include "command/live.h"
 #include "command/live_json.h"
@@ -26,7 +28,8 @@ struct summary {
 
 static void summarize(const struct store_cluster *c, struct summary *s)
 {
-    *s = (struct summary){.score = {.score = 1}};
+    memset(s, 0, sizeof *s);
+    s->score.score = 1;
     for (uint32_t h = 0; h < c->snapshot->hosts.n; h++) {
         const struct store_host *host = &c->hosts[h];
         if (!host->alive)

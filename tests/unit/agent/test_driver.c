@@ -245,7 +245,7 @@ static void a_claim_whose_vm_went_before_the_kill_is_done(void **state)
     struct host_uuid there = g->vm.uuid;
     char uuid[HOST_UUID_TEXT_SIZE];
     struct store_claim claim = {.move = move_of(g, uuid), .lifetime_ms = 60000};
-    struct store_claim_result granted;
+    struct store_claim_result granted = {0};
     struct error err = {0};
     world_stop(w);
     // A killed agent does not leave: its rows are as if it were there.

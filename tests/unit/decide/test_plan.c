@@ -111,7 +111,7 @@ static void every_step_keeps_bounds_and_rules(void **state)
         assert_true(plan.n_moves <= settings.max_moves);
         struct judge judge = judge_new(s, s->arena);
         for (uint32_t i = 0; i < plan.n_moves; i++) {
-            bool held[8];
+            bool held[8] = {false};
             for (uint32_t r = 0; r < s->n_rules; r++)
                 held[r] = holds(s, &s->rules[r], judge.host);
             judge_step(&judge, &plan.moves[i], settings.mem_overcommit, seed);
