@@ -114,39 +114,10 @@ static void take_stock(struct memory_manager *m, const struct memory_input *in, 
     }
 }
 
-// What guests gave back and the host does not show as available yet. Where QEMU's memory is in huge pages, pages
-// taken out by a balloon stay charged until the kernel splits the huge page, which it does when memory runs out.
-// Taking more from the guests for that would bring nothing. It only keeps from taking: what is given must
-// really be available.
-static void learn_deferred(struct memory_manager *m, double available)
-{
-    if (!m->held || m->held_parts != m->n_part) {
-        m->deferred = 0;
-        m->last_actual = m->sum.part_actual;
-        m->last_available = available;
-        return;
-    }
-    double returned = m->last_actual - m->sum.part_actual, rise = available - m->last_available;
-    m->deferred *= exp(-m->elapsed_s / MEMORY_DEFERRED_TAU_S);
-    if (fabs(returned) > MEMORY_DEFERRED_NOISE_KIB) {
-        m->deferred += fmax(0, returned);
-        m->last_actual = m->sum.part_actual;
-    }
-    if (fabs(rise) > MEMORY_DEFERRED_NOISE_KIB) {
-        m->deferred -= fmax(0, rise);
-        m->last_available = available;
-    }
-    // A rise may be read before the fall that belongs to it.
-    m->deferred = fmax(m->deferred, -4 * MEMORY_DEFERRED_NOISE_KIB);
-    m->deferred = fmin(m->deferred, m->sum.part_actual * MEMORY_DEFERRED_PERMILLE / 1000);
-}
-
 // capacity moves only when what it is made of has left the band around it.
 static double held_capacity(struct memory_manager *m, double available)
 {
-    learn_deferred(m, available);
-    double now = m->sum.part_actual + m->sum.never_used + fmax(0, m->deferred) + available -
-                 (double)m->thresholds.reserve_kib;
+    double now = m->sum.part_actual + m->sum.never_used + available - (double)m->thresholds.reserve_kib;
     double band = (double)m->thresholds.reserve_kib * MEMORY_CAPACITY_BAND_PERMILLE / 1000;
     if (!m->held || m->held_parts != m->n_part || fabs(now - m->capacity) > band) {
         m->capacity = now;

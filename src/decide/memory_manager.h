@@ -80,6 +80,8 @@ struct memory_vm_input {
 
 struct memory_host_input {
     uint64_t total_kib;
+    // Can be had without swapping, also what QEMUs gave back and the kernel has not freed yet (partly unmapped huge
+    // pages): otherwise what a balloon takes would seem to bring nothing, and more be taken.
     uint64_t available_kib;
     uint64_t swap_total_kib, swap_free_kib;
     uint64_t swap_in_kib; // cumulative

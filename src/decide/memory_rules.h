@@ -21,12 +21,6 @@
 // time, for what it costs is only that others have less room.
 #define MEMORY_GROWTH_AHEAD_S 5.0
 
-// Memory given back and not available yet is forgotten with this time constant, is never taken for more than
-// this part of what guests have, and smaller changes than this are noise.
-#define MEMORY_DEFERRED_TAU_S 300.0
-#define MEMORY_DEFERRED_NOISE_KIB (4.0 * 1024)
-#define MEMORY_DEFERRED_PERMILLE 200
-
 // What a guest's kernel never uses up, its watermarks: 1 % of what it has (2 to 3 % were seen). Nobody grows into that.
 #define MEMORY_NEVER_USED_PERMILLE 10
 
@@ -117,9 +111,6 @@ struct memory_manager {
     bool held; // capacity is that of an earlier step
     size_t held_parts;
     double capacity;
-
-    double deferred; // given back by guests, not yet available on the host
-    double last_actual, last_available;
 
     double missing; // for the fence
     bool missing_reported, unmet, unmet_reported;

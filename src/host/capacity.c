@@ -29,11 +29,15 @@ static uint64_t minus(uint64_t a, uint64_t b)
 static void read_machine_memory(const struct capacity_source *source, struct host_memory *ret)
 {
     char text[TEXT_SIZE];
-    struct proc_meminfo info = {HOST_UNKNOWN, HOST_UNKNOWN, HOST_UNKNOWN, HOST_UNKNOWN, HOST_UNKNOWN};
+    struct proc_meminfo info = {HOST_UNKNOWN, HOST_UNKNOWN, HOST_UNKNOWN, HOST_UNKNOWN, HOST_UNKNOWN, 0};
     if (read_below(source->proc_root, "meminfo", text, sizeof text) > 0)
         proc_parse_meminfo(text, &info);
     ret->total_kib = info.total_kib;
     ret->available_kib = info.available_kib;
+    if (host_known(info.available_kib)) {
+        ret->deferred_kib = least(info.deferred_kib, minus(info.total_kib, info.available_kib));
+        ret->available_kib += ret->deferred_kib;
+    }
     ret->free_kib = info.free_kib;
     ret->swap_total_kib = info.swap_total_kib;
     ret->swap_free_kib = info.swap_free_kib;
@@ -76,7 +80,8 @@ static void apply_group(const struct capacity_source *source, struct host_memory
     ret->total_kib = limits->memory_limit_kib;
     uint64_t free_kib = minus(limits->memory_limit_kib, group.usage_kib);
     ret->free_kib = least(ret->free_kib, free_kib);
-    uint64_t reclaimable_kib = least(group.reclaimable_kib, group.usage_kib);
+    uint64_t reclaimable_kib = least(group.reclaimable_kib + group.deferred_kib, group.usage_kib);
+    ret->deferred_kib = least(group.deferred_kib, group.usage_kib);
     ret->available_kib = least(ret->available_kib, free_kib + reclaimable_kib);
     if (host_known(group.swap_limit_kib) && group.swap_limit_kib < ret->swap_total_kib) {
         ret->swap_total_kib = group.swap_limit_kib;

@@ -133,6 +133,14 @@ void cgroup_read_capacity(const struct cgroup_tree *tree, const char *only, stru
     }
 }
 
+// lists ends with NULL; anon: mapped anonymous memory; file: the page cache with shared memory and swap cache.
+static uint64_t deferred_kib(const char *text, const char *const lists[static 6], const char *anon,
+                             const char *file)
+{
+    struct proc_lists sizes = {proc_sum(text, lists), proc_value(text, anon), proc_value(text, file)};
+    return proc_deferred(&sizes) / 1024;
+}
+
 static void read_memory_v1(const struct cgroup_tree *tree, const char *group, struct cgroup_memory *ret)
 {
     char text[TEXT_SIZE];
@@ -147,6 +155,9 @@ static void read_memory_v1(const struct cgroup_tree *tree, const char *group, st
         if (host_known(memsw) && host_known(limit) && memsw < UNLIMITED_BYTES)
             ret->swap_limit_kib = memsw > limit ? (memsw - limit) / 1024 : 0;
         ret->swap_usage_kib = bytes_to_kib(proc_value(text, "total_swap"));
+        static const char *const lists[] = {"total_active_anon",   "total_inactive_anon", "total_active_file",
+                                            "total_inactive_file", "total_unevictable",   NULL};
+        ret->deferred_kib = deferred_kib(text, lists, "total_rss", "total_cache");
     }
     if (cgroup_file_read(tree, tree->memory, group, "memory.oom_control", text, sizeof text) >= 0)
         ret->oom_kills = proc_value(text, "oom_kill");
@@ -169,6 +180,9 @@ static void read_memory_v2(const struct cgroup_tree *tree, const char *group, st
         uint64_t slab = proc_value(text, "slab_reclaimable");
         if (host_known(active) && host_known(inactive))
             ret->reclaimable_kib = (active + inactive + (host_known(slab) ? slab : 0)) / 1024;
+        static const char *const lists[] = {"active_anon",   "inactive_anon", "active_file",
+                                            "inactive_file", "unevictable",   NULL};
+        ret->deferred_kib = deferred_kib(text, lists, "anon", "file");
     }
     ret->swap_limit_kib =
         bytes_to_kib(cgroup_file_number(tree, "", group, "memory.swap.max")); // "max" is no number

@@ -32,6 +32,7 @@ struct cgroup_capacity {
 struct cgroup_memory {
     uint64_t usage_kib;
     uint64_t reclaimable_kib; // file cache and reclaimable slab
+    uint64_t deferred_kib;    // see struct host_memory
     uint64_t swap_limit_kib;  // what the group may swap at most; HOST_UNKNOWN: no limit
     uint64_t swap_usage_kib;
     uint64_t oom_kills;

@@ -49,8 +49,32 @@ uint64_t proc_number(const char *text)
     return number_at(text, NULL);
 }
 
+uint64_t proc_deferred(const struct proc_lists *lists)
+{
+    if (!host_known(lists->listed) || !host_known(lists->anon) || !host_known(lists->file))
+        return 0;
+    uint64_t used = lists->anon + lists->file;
+    return lists->listed > used ? lists->listed - used : 0;
+}
+
+uint64_t proc_sum(const char *text, const char *const *keys)
+{
+    uint64_t sum = 0;
+    for (; *keys; keys++) {
+        uint64_t value = proc_value(text, *keys);
+        if (!host_known(value))
+            return HOST_UNKNOWN;
+        sum += value;
+    }
+    return sum;
+}
+
 void proc_parse_meminfo(const char *text, struct proc_meminfo *ret)
 {
+    static const char *const listed[] = {"Active", "Inactive", "Unevictable", NULL};
+    static const char *const file[] = {"Cached", "Buffers", "SwapCached", NULL};
+    struct proc_lists lists = {proc_sum(text, listed), proc_value(text, "AnonPages"), proc_sum(text, file)};
+    ret->deferred_kib = proc_deferred(&lists);
     ret->total_kib = proc_value(text, "MemTotal");
     ret->free_kib = proc_value(text, "MemFree");
     ret->available_kib = proc_value(text, "MemAvailable");

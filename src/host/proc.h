@@ -9,12 +9,30 @@
 // memory.stat, cpu.stat, vmstat, memory.events and meminfo alike.
 uint64_t proc_value(const char *text, const char *key);
 
+// The sum of several of them, HOST_UNKNOWN when one is missing. keys ends with NULL.
+uint64_t proc_sum(const char *text, const char *const *keys);
+
 // A file that holds one number; HOST_UNKNOWN for "max", "-1" or no number.
 uint64_t proc_number(const char *text);
 
 struct proc_meminfo {
     uint64_t total_kib, free_kib, available_kib, swap_total_kib, swap_free_kib;
+    uint64_t deferred_kib; // see struct host_memory; not part of available_kib here
 };
+
+// Sizes of one memory, all in the same unit, from which proc_deferred tells what is charged for nothing.
+struct proc_lists {
+    uint64_t listed; // pages on the kernel's lists: active, inactive and unevictable, anonymous and file
+    uint64_t anon;   // anonymous pages that are mapped
+    uint64_t file;   // page cache, buffers, shared memory, swap cache
+};
+
+// When part of a huge page is given back (a balloon inflates), the kernel unmaps it at once, but frees it only when
+// it splits the huge page, and that it does only under pressure (Documentation/mm/transhuge.rst, "Partial unmap and
+// deferred_split_folio()"). Until then the whole huge page stays on its list and is charged. So what is on the
+// lists, and neither mapped nor cache, can be had. Pages that are both mapped and in the swap cache, and pages on
+// their way to a list, make the result smaller than the truth, never larger. 0 where a figure is missing.
+uint64_t proc_deferred(const struct proc_lists *lists);
 
 // available_kib is estimated as free + file pages on a kernel without MemAvailable (before 3.14).
 void proc_parse_meminfo(const char *text, struct proc_meminfo *ret);

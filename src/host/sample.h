@@ -24,9 +24,12 @@ struct host_psi {
 struct host_memory {
     enum host_source source;
     uint64_t total_kib; // what VMs and the host's own processes share
-    uint64_t
-        available_kib; // can be had without swapping: MemAvailable, or the group's limit - usage + file cache
-    uint64_t free_kib; // not used for anything
+    // Can be had without swapping: MemAvailable, or the group's limit - usage + file cache; and deferred_kib.
+    uint64_t available_kib;
+    // Given back by QEMU, but charged until the kernel splits the huge pages it is part of (proc_deferred). The
+    // kernel does that when an allocation would fail otherwise, so it counts as available.
+    uint64_t deferred_kib;
+    uint64_t free_kib;                      // not used for anything
     uint64_t swap_total_kib, swap_free_kib; // the machine's, or what the group may use of it
     uint64_t swap_in_pages, swap_out_pages; // cumulative, the machine's (/proc/vmstat)
     uint64_t oom_kills;                     // cumulative, by the kernel (of the group where it is limited)

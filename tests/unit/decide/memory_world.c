@@ -223,7 +223,7 @@ static void manage(struct world *w)
             .call_pending = g->stopped && g->target < 0,
         };
     }
-    double available = world_available(w) + w->noise * (random_unit(&w->random) - 0.5) * 2;
+    double available = world_available(w) + w->deferred_told + w->noise * (random_unit(&w->random) - 0.5) * 2;
     struct memory_input in = {
         .host = {.total_kib = kib(w->total),
                  .available_kib = kib(available - w->swap),
@@ -289,7 +289,9 @@ static void tick(struct world *w)
     }
     w->lowest_available = fmin(w->lowest_available, world_available(w));
     if (world_available(w) < 0)
-        w->deferred = 0; // the kernel splits huge pages
+        w->deferred = w->deferred_told = 0; // the kernel splits huge pages
+    if (w->ms % 2000 == 0)
+        w->deferred_told = w->deferred;
     if (world_available(w) < 0)
         host_oom(w);
     if (w->managed && (w->ms >= w->next_step_ms || news)) {

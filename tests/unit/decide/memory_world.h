@@ -34,8 +34,10 @@ struct world_guest {
 
 struct world {
     double total, used_by_host, swap;
-    bool huge_pages; // what a balloon takes is charged to the host until memory runs out
-    double deferred; // so much of it
+    // What a balloon takes is charged to the host until memory runs out. The host counts it as available, but
+    // its counters are summed up only every 2 s.
+    bool huge_pages;
+    double deferred, deferred_told; // so much of it; as the host's counters say
     size_t n;
     struct world_guest guest[WORLD_MOST];
     int64_t ms, next_step_ms;

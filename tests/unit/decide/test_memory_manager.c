@@ -346,7 +346,7 @@ static void a_restart_in_contention_moves_little(void **state)
     world_end(&w);
 }
 
-static void memory_that_shows_late_is_not_taken_again(void **state)
+static void memory_in_split_huge_pages_is_not_taken_again(void **state)
 {
     (void)state;
     world_begin(&w, 1100, 4, true);
@@ -510,7 +510,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(guests_without_swap_are_not_killed),
         cmocka_unit_test(random_demand_kills_nobody),
         cmocka_unit_test(a_restart_in_contention_moves_little),
-        cmocka_unit_test(memory_that_shows_late_is_not_taken_again),
+        cmocka_unit_test(memory_in_split_huge_pages_is_not_taken_again),
         cmocka_unit_test(an_excluded_guest_is_never_touched),
         cmocka_unit_test(with_plenty_nothing_moves),
         cmocka_unit_test(order_of_the_input_changes_nothing),

@@ -63,7 +63,9 @@ static void make_v1(struct tree *tree)
     put(tree, "memory/memory.usage_in_bytes", "1073741824\n");
     put(tree, "memory/memory.stat",
         "hierarchical_memory_limit 2147483648\nhierarchical_memsw_limit 9223372036854771712\n"
-        "total_inactive_file 104857600\ntotal_active_file 52428800\ntotal_swap 0\n");
+        "total_inactive_file 104857600\ntotal_active_file 52428800\ntotal_swap 0\n"
+        "total_inactive_anon 734003200\ntotal_active_anon 104857600\ntotal_unevictable 10485760\n"
+        "total_rss 734003200\ntotal_cache 167772160\n");
     put(tree, "memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
     const char *vm = "cpu/machine/qemu-3-g3.libvirt-qemu";
     char path[128];
@@ -92,7 +94,8 @@ static void make_v2(struct tree *tree)
     put(tree, "machine.slice/memory.current", "536870912\n");
     put(tree, "machine.slice/memory.swap.max", "max\n");
     put(tree, "machine.slice/memory.stat",
-        "anon 1\ninactive_file 10485760\nactive_file 10485760\nslab_reclaimable 1048576\n");
+        "anon 268435456\nfile 25165824\ninactive_anon 304087040\nactive_anon 0\nunevictable 10485760\n"
+        "inactive_file 10485760\nactive_file 10485760\nslab_reclaimable 1048576\n");
     put(tree, "machine.slice/memory.events", "low 0\nhigh 0\nmax 9\noom 1\noom_kill 1\n");
     put(tree, "machine.slice/memory.pressure",
         "some avg10=6.10 avg60=0 avg300=0 total=77\nfull avg10=1.00 avg60=0 avg300=0 total=7\n");
@@ -140,6 +143,7 @@ static void a_host_inside_a_v1_group_has_its_limits(void **state)
     cgroup_read_memory(&tree->groups, "/", &memory);
     assert_int_equal(memory.usage_kib, 1024 * 1024);
     assert_int_equal(memory.reclaimable_kib, 150 * 1024);
+    assert_int_equal(memory.deferred_kib, (700 + 100 + 10 + 150 - 700 - 160) * 1024);
     assert_int_equal(memory.oom_kills, 3);
     assert_false(host_known(memory.swap_limit_kib));
 }
@@ -156,6 +160,7 @@ static void a_limited_machine_slice_of_v2_is_the_capacity(void **state)
     struct cgroup_memory memory;
     cgroup_read_memory(&tree->groups, capacity.memory_group, &memory);
     assert_int_equal(memory.reclaimable_kib, 21 * 1024);
+    assert_int_equal(memory.deferred_kib, (290 + 10 + 20 - 256 - 24) * 1024);
     assert_int_equal(memory.oom_kills, 1);
     assert_true(memory.memory_psi.known);
     assert_int_equal(memory.memory_psi.some_total_us, 77);
@@ -256,7 +261,6 @@ static void a_groups_limit_is_the_capacity_where_it_is_tighter(void **state)
     assert_int_equal(memory.source, HOST_SOURCE_CGROUP);
     assert_int_equal(memory.total_kib, 2048 * 1024);
     assert_int_equal(memory.free_kib, 1024 * 1024);
-    assert_int_equal(memory.available_kib, (1024 + 150) * 1024);
     assert_int_equal(memory.oom_kills, 3);
     struct host_cpu cpu;
     capacity_read_cpu(&source, &cpu);
@@ -264,6 +268,18 @@ static void a_groups_limit_is_the_capacity_where_it_is_tighter(void **state)
     assert_true(cpu.capacity_cores > 0.79 && cpu.capacity_cores < 0.81);
     assert_int_equal(cpu.busy_ns, 123456789);
     assert_int_equal(cpu.throttled_ns, 555);
+}
+
+static void what_qemus_gave_back_is_available_before_the_kernel_frees_it(void **state)
+{
+    struct tree *tree = *state;
+    make_v1(tree);
+    struct cgroup_capacity limits;
+    struct capacity_source source = source_of(tree, &limits);
+    struct host_memory memory;
+    capacity_read_memory(&source, &memory);
+    assert_int_equal(memory.deferred_kib, 100 * 1024);
+    assert_int_equal(memory.available_kib, (1024 + 150 + 100) * 1024);
 }
 
 static void the_machine_holds_where_it_has_less_than_the_group_allows(void **state)
@@ -362,6 +378,7 @@ int main(void)
         CLAIM(weight_quota_and_throttling_of_a_v2_vm),
         CLAIM(without_groups_the_machine_is_the_capacity),
         CLAIM(a_groups_limit_is_the_capacity_where_it_is_tighter),
+        CLAIM(what_qemus_gave_back_is_available_before_the_kernel_frees_it),
         CLAIM(the_machine_holds_where_it_has_less_than_the_group_allows),
         CLAIM(a_fixed_size_counts_what_is_beyond_it_as_used),
         cmocka_unit_test(qemus_own_memory_is_what_lies_outside_the_guests_mapping),

@@ -37,6 +37,24 @@ static void what_is_not_there_is_unknown(void **state)
     assert_false(host_known(info.available_kib));
 }
 
+static void what_is_listed_but_neither_mapped_nor_cache_is_deferred(void **state)
+{
+    (void)state;
+    struct proc_meminfo info;
+    proc_parse_meminfo("MemTotal: 9000 kB\nBuffers: 10 kB\nCached: 100 kB\nSwapCached: 5 kB\nActive: 700 kB\n"
+                       "Inactive: 800 kB\nActive(anon): 650 kB\nUnevictable: 50 kB\nAnonPages: 1000 kB\n",
+                       &info);
+    assert_int_equal(info.deferred_kib, 700 + 800 + 50 - 1000 - 100 - 10 - 5);
+}
+
+static void without_the_figures_or_with_more_in_use_than_listed_nothing_is_deferred(void **state)
+{
+    (void)state;
+    struct proc_lists missing = {1000, HOST_UNKNOWN, 10}, more = {1000, 900, 200};
+    assert_int_equal(proc_deferred(&missing), 0);
+    assert_int_equal(proc_deferred(&more), 0);
+}
+
 static void a_key_is_no_prefix_of_another(void **state)
 {
     (void)state;
@@ -229,6 +247,8 @@ int main(void)
         cmocka_unit_test(meminfo_gives_its_five_figures),
         cmocka_unit_test(an_old_kernels_available_memory_is_free_and_file_pages),
         cmocka_unit_test(what_is_not_there_is_unknown),
+        cmocka_unit_test(what_is_listed_but_neither_mapped_nor_cache_is_deferred),
+        cmocka_unit_test(without_the_figures_or_with_more_in_use_than_listed_nothing_is_deferred),
         cmocka_unit_test(a_key_is_no_prefix_of_another),
         cmocka_unit_test(max_and_minus_one_are_no_numbers),
         cmocka_unit_test(busy_time_leaves_out_idle_waiting_and_steal),
