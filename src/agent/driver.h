@@ -30,6 +30,13 @@ struct driver;
 // At the start libvirt is given so long to answer before its absence is said.
 #define DRIVER_CONNECT_PATIENCE_MS 3000
 
+// While the fence cannot be held (the manager's refuse_auto) `auto` is refused: balloons are not lowered, since
+// nobody is to pay for a promise that does not hold. What was taken is still given back, and once memory is hard
+// or low it is taken after all: the alternative is that the host's kernel kills a VM. The first word after `auto`
+// was asked for counts at once; later it has to last so long, in both directions, since a guest that arrives, or
+// grows faster than a balloon follows, breaks the fence for a moment.
+#define DRIVER_FENCE_SETTLE_MS 10000
+
 // The same VM's CPU weight is not set again sooner.
 #define DRIVER_WEIGHT_REPEAT_MS 30000
 

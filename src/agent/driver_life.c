@@ -140,8 +140,9 @@ void driver_status(const struct driver *d, char *ret_text, size_t size)
     size_t n = 0;
     for (size_t i = 0; i < d->guests.n; i++)
         n += d->guests.at[i]->present;
-    snprintf(ret_text, size, "%s, %zu VMs, memory %s, %zu migrations under way%s%s", agent_mode_name(d->mode),
-             n, d->memory_stepped ? memory_state_name(d->memory_out.state) : "not managed",
+    snprintf(ret_text, size, "%s%s, %zu VMs, memory %s, %zu migrations under way%s%s",
+             agent_mode_name(d->mode), d->auto_refused ? " (refused for balloons)" : "", n,
+             d->memory_stepped ? memory_state_name(d->memory_out.state) : "not managed",
              d->mover ? mover_count(d->mover) : 0, d->connected ? "" : ", libvirt away",
              d->teller && teller_available(d->teller) ? "" : ", store away");
 }

@@ -16,10 +16,19 @@ static void keep_views(struct driver *d)
     }
 }
 
-static void carry_out(struct driver *d, const struct memory_action *action)
+// While auto is refused, or not judged yet, and memory is not short, balloons are only given, not taken.
+static bool holds_back(const struct driver *d)
+{
+    return (d->auto_refused || !d->fence_judged) && d->memory_out.state < MEMORY_HARD;
+}
+
+static void carry_out(struct driver *d, const struct memory_action *action, bool held_back)
 {
     struct guest *g = d->memory_feed.guest[action->vm];
-    bool acted = actuator_of(g->terms.mode)->balloon(d, g, action->to_kib);
+    enum agent_mode mode = g->terms.mode;
+    if (mode == AGENT_MODE_AUTO && action->to_kib < action->from_kib && held_back)
+        mode = AGENT_MODE_OBSERVE;
+    bool acted = actuator_of(mode)->balloon(d, g, action->to_kib);
     char reason[256];
     memory_reason_text(&action->reason, reason, sizeof reason);
     const char *verdict = action->to_kib < action->from_kib ? "balloon-down" : "balloon-up";
@@ -95,7 +104,7 @@ static void tell(struct driver *d, const struct memory_event *e)
     const struct guest *g = e->vm == SIZE_MAX ? NULL : d->memory_feed.guest[e->vm];
     char text[256], kind[32];
     // A balloon that was not asked to move cannot be stuck.
-    bool only_said = g && g->terms.mode != AGENT_MODE_AUTO;
+    bool only_said = g && (g->terms.mode != AGENT_MODE_AUTO || d->auto_refused);
     if (only_said && (e->kind == MEMORY_EVENT_STUCK || e->kind == MEMORY_EVENT_RECOVERED))
         return;
     describe_event(d, e, text, sizeof text);
@@ -109,6 +118,37 @@ static void tell(struct driver *d, const struct memory_event *e)
         log_message(level, "%s", text);
 }
 
+// Whether `auto` can be promised here: see DRIVER_FENCE_SETTLE_MS.
+static void watch_fence(struct driver *d)
+{
+    if (d->mode != AGENT_MODE_AUTO) {
+        d->auto_refused = d->fence_judged = d->fence_missing = false;
+        return;
+    }
+    bool missing = d->memory_out.refuse_auto;
+    if (missing != d->fence_missing) {
+        d->fence_missing = missing;
+        d->fence_at = d->now;
+    }
+    bool first = !d->fence_judged;
+    d->fence_judged = true;
+    if (missing == d->auto_refused || (!first && d->now.ms - d->fence_at.ms < DRIVER_FENCE_SETTLE_MS))
+        return;
+    d->auto_refused = missing;
+    char text[256];
+    if (missing)
+        snprintf(
+            text, sizeof text,
+            "mode auto is refused for balloons: guests may grow by %llu MiB more than the host has, with "
+            "every balloon at its floor; no balloon is lowered unless memory is hard or low",
+            (unsigned long long)d->memory_out.missing_kib / 1024);
+    else
+        snprintf(text, sizeof text, "mode auto holds for balloons: what guests may grow by fits");
+    journal_event(&d->journal, missing ? STORE_ERROR : STORE_INFO, missing ? "auto-refused" : "auto-resumed",
+                  NULL, NULL, "%s", text);
+    log_message(missing ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, "%s", text);
+}
+
 void driver_memory(struct driver *d)
 {
     if (!d->settings->memory_enabled) {
@@ -120,10 +160,14 @@ void driver_memory(struct driver *d)
     if (!d->sample->connected || !d->mode_known)
         return;
     memory_feed_fill(&d->memory_feed, d->sample, &d->guests, d->mover);
+    bool held_back = holds_back(d);
+    for (size_t i = 0; held_back && i < d->memory_feed.input.n_vms; i++)
+        d->memory_feed.vm[i].advise_only = true; // so that what is not done is not waited for
     memory_manager_step(d->memory, &d->memory_feed.input, d->now, &d->memory_out);
     d->memory_stepped = true;
+    watch_fence(d);
     for (size_t i = 0; i < d->memory_out.n_actions; i++)
-        carry_out(d, &d->memory_out.actions[i]);
+        carry_out(d, &d->memory_out.actions[i], held_back);
     keep_views(d);
     for (size_t i = 0; i < d->memory_out.n_events; i++)
         tell(d, &d->memory_out.events[i]);

@@ -45,7 +45,10 @@ struct driver {
     struct memory_manager *memory;
     struct memory_output memory_out;
     bool memory_stepped;
-    bool not_held; // the fence is said not to be held
+    bool fence_judged;    // since auto is wanted here
+    bool fence_missing;   // the manager's latest word: the fence cannot be held
+    struct mono fence_at; // since when
+    bool auto_refused;    // balloons are not lowered, only said, while memory is not short
 
     // CPU of the host
     struct mono busy_at;

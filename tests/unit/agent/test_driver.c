@@ -129,6 +129,74 @@ static void it_acts_again_after_libvirt_was_away(void **state)
     assert_true(world_until(w, g1_was_lowered, 3000));
 }
 
+// ---- the fence ----------------------------------------------------------------------------------------
+
+// A guest that nobody can balloon may grow by more than the host has. Memory is soft: g1's idle memory would be
+// taken.
+static void break_the_fence(struct world *w)
+{
+    world_guest(w, "g1", 60, 250);
+    struct host_fake_vm *big = world_guest(w, "big", 60, 60);
+    big->vm.maxmem_kib = big->vm.current_kib = 2048 << 10;
+    big->vm.unballoonable = HOST_UNBALLOONABLE_HUGEPAGES;
+    world_available(w, 200);
+}
+
+static bool event_is_written(struct world *w, const char *kind)
+{
+    if (!w->store)
+        world_open_store(w);
+    struct store_events *e = NULL;
+    struct error err = {0};
+    if (store_read_events(w->store, &(struct store_event_filter){0}, &e, &err) < 0)
+        return false;
+    bool found = false;
+    for (size_t i = 0; i < e->n; i++)
+        found = found || strcmp(e->at[i].kind, kind) == 0;
+    store_events_free(e);
+    return found;
+}
+
+static bool auto_is_refused(struct world *w)
+{
+    return event_is_written(w, "auto-refused");
+}
+
+static bool auto_is_resumed(struct world *w)
+{
+    return event_is_written(w, "auto-resumed");
+}
+
+static void a_fence_that_cannot_be_held_refuses_auto_and_says_so(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    break_the_fence(w);
+    assert_true(world_until(w, auto_is_refused, LONG_MS));
+    world_for(w, QUIET_MS);
+    assert_int_equal(world_calls(w, HOST_FAKE_SET_BALLOON, NULL), 0);
+}
+
+static void refused_or_not_a_host_that_is_short_takes_idle_memory(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    break_the_fence(w);
+    assert_true(world_until(w, auto_is_refused, LONG_MS));
+    world_available(w, 60);
+    assert_true(world_until(w, g1_was_lowered, LONG_MS));
+}
+
+static void auto_resumes_when_the_fence_has_held_for_a_while(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    break_the_fence(w);
+    assert_true(world_until(w, auto_is_refused, LONG_MS));
+    host_fake_remove_vm(w->host, "big");
+    assert_true(world_until(w, auto_is_resumed, DRIVER_FENCE_SETTLE_MS + LONG_MS));
+}
+
 // ---- migrations ---------------------------------------------------------------------------------------
 
 static bool g1_is_reported(struct world *w)
@@ -301,6 +369,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(memory_is_managed_without_a_store, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_balloon_does_not_keep_others_waiting, setup, teardown),
         cmocka_unit_test_setup_teardown(it_acts_again_after_libvirt_was_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_fence_that_cannot_be_held_refuses_auto_and_says_so, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(refused_or_not_a_host_that_is_short_takes_idle_memory, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(auto_resumes_when_the_fence_has_held_for_a_while, setup, teardown),
         cmocka_unit_test_setup_teardown(an_order_is_claimed_carried_out_and_finished, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_migration_is_written_as_failed, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unknown_end_is_asked_about_and_found_done, setup, teardown),
