@@ -28,8 +28,9 @@ def owner(session_lab):
 
     def start(tag):
         text = OWNER.format(path=[p for p in sys.path if p.endswith("/lab")][0], tag=tag)
+        # A runner in the background of a shell ignores SIGINT, and what it starts inherits that.
         process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   text=True)
+                                   text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         started.append(process)
         line = process.stdout.readline()
         assert line == "up\n", process.stderr.read()
