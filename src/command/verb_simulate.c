@@ -19,6 +19,7 @@ struct simulate_options {
     int64_t seed;
     double hours;
     const char *timeline;
+    const char *vms;
     bool json;
 };
 
@@ -37,7 +38,9 @@ static const struct option_row rows[] = {
     OPTION_NUMBER_OR(struct simulate_options, hours, "hours", "H", 0.01, 1e6, 0,
                      "simulate only the first H hours (default: all)"),
     OPTION_TEXT(struct simulate_options, timeline, "timeline", "FILE.csv", NULL,
-                "write one row for each slot of 300 s"),
+                "write one row for each slot of the trace"),
+    OPTION_TEXT(struct simulate_options, vms, "vms", "FILE.csv", NULL,
+                "write one row for each VM: life, loss, migrations"),
     OPTION_FLAG(struct simulate_options, json, "json", "print one JSON object (ballast-simulation-1)"),
 };
 
@@ -83,6 +86,8 @@ static int print_json(const struct simulation *s, const struct simulation_result
     json_key_number(w, "mem_short_mib_h", r->mem_short_mib_h);
     json_key_number(w, "cpu_unmet_core_h", r->cpu_unmet_core_h);
     json_key_integer(w, "migrations_failed", (int64_t)r->failed_migrations);
+    json_key_integer(w, "rows_sampled", (int64_t)r->rows_sampled);
+    json_key_integer(w, "rows_reported", (int64_t)r->rows_reported);
     json_key_integer(w, "host_crashes", (int64_t)r->host_crashes);
     json_object_end(w);
     return json_print_take(w, err);
@@ -152,15 +157,34 @@ static void show_progress(void *data, double part)
     progress_update(data, part);
 }
 
+// Opens a file to write if it is wanted.
+static int create(const char *path, FILE **ret, struct error *err)
+{
+    if (!path)
+        return 0;
+    *ret = fopen(path, "we");
+    return *ret ? 0 : error_errno(err, errno, "%s: create", path);
+}
+
+static int finish(const char *path, FILE *file, struct error *err)
+{
+    if (!file)
+        return 0;
+    int bad = ferror(file), saved = errno;
+    if (fclose(file) != 0 || bad)
+        return error_errno(err, bad ? saved : errno, "%s: write", path);
+    return 0;
+}
+
 static int simulate(const struct simulate_options *o, struct simulation *s, struct error *err)
 {
     struct simulation_result result;
     struct progress progress;
     struct mono start = clock_mono();
-    if (o->timeline) {
-        s->timeline = fopen(o->timeline, "we");
-        if (!s->timeline)
-            return exit_status_of((error_errno(err, errno, "%s: create", o->timeline), err));
+    if (create(o->timeline, &s->timeline, err) < 0 || create(o->vms, &s->vms, err) < 0) {
+        if (s->timeline)
+            fclose(s->timeline);
+        return exit_status_of(err);
     }
     progress_begin(&progress, "simulating");
     s->progress = show_progress;
@@ -169,11 +193,9 @@ static int simulate(const struct simulate_options *o, struct simulation *s, stru
     s->progress = NULL;
     s->progress_data = NULL;
     progress_end(&progress);
-    if (s->timeline) {
-        int bad = ferror(s->timeline), saved = errno;
-        if ((fclose(s->timeline) != 0 || bad) && !failed)
-            failed = error_errno(err, bad ? saved : errno, "%s: write", o->timeline);
-    }
+    if (finish(o->timeline, s->timeline, failed ? NULL : err) < 0 ||
+        finish(o->vms, s->vms, failed ? NULL : err) < 0)
+        failed = -1;
     if (failed)
         return exit_status_of(err);
     if (*result.left_out)

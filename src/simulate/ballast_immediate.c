@@ -37,14 +37,14 @@ static struct immediate_vm own_vm(const struct ballast *b, uint32_t v)
         .mem_shares = view->vm_shares[v],
         .shares = view->vm_shares[v],
         .dirty_mib_s = view->dirty_mib_s[v],
-        .migrations_1h = migration_count_decay(vm->moves_1h, (double)(b->now_ms - vm->moves_ms) / 1000),
-        .migrations_24h = moves_within_day(vm, b->now_ms),
+        .migrations_1h = ballast_count(b, v),
+        .migrations_24h = b->scenario->bars ? moves_within_day(vm, b->now_ms) : 0,
         .movable = view->vm_to[v] == VIEW_NONE,
         .distress = vm->distress,
-        .history = &vm->history,
+        .history = b->scenario->history ? &vm->history : NULL,
     };
     uint32_t n = vm->n_left < PUSH_LEFT ? vm->n_left : PUSH_LEFT;
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n && b->scenario->bars; i++)
         in.left[in.n_left++] =
             (struct push_left){vm->left[i].host, (double)(b->now_ms - vm->left[i].at_ms) / 1000};
     return in;
@@ -80,7 +80,7 @@ static struct immediate_host other_host(struct ballast *b, uint32_t g)
         .cpu_cores = view->host_cores[g],
         .mem_mib = view->host_mem_mib[g],
         .bandwidth_mib_s = view->host_net_mib_s[g],
-        .series = &b->host[g].series,
+        .series = b->scenario->history ? &b->host[g].series : NULL,
     };
     if (!row.open)
         return row;

@@ -9,6 +9,8 @@ int ballast_longterm_new(struct ballast *b, struct error *err)
 {
     struct longterm_settings settings = longterm_settings_default();
     settings.period_s = b->scenario->longterm_s;
+    if (!b->scenario->bars)
+        settings.return_bar_s = 0;
     settings.consolidate = b->scenario->consolidate;
     settings.plan.host_actions = b->scenario->consolidate;
     b->longterm = longterm_new(&settings);
@@ -47,7 +49,6 @@ static void fill_host(struct snapshot *s, const struct ballast *b, uint32_t h)
 static void fill_vm(struct snapshot *s, const struct ballast *b, uint32_t i, uint32_t v)
 {
     const struct view *view = b->view;
-    const struct ballast_vm *vm = &b->vm[v];
     const struct report_figures *r = &b->report[v].reported;
     double vcpus = view->vm_vcpus[v];
     s->vms.name[i] = view->vm_name[v];
@@ -63,7 +64,7 @@ static void fill_vm(struct snapshot *s, const struct ballast *b, uint32_t i, uin
     s->vms.mem_limit_mib[i] = view->vm_mem_mib[v];
     s->vms.shares[i] = s->vms.cpu_shares[i] = s->vms.mem_shares[i] = (uint32_t)view->vm_shares[v];
     s->vms.dirty_mib_s[i] = view->dirty_mib_s[v];
-    s->vms.migrations_1h[i] = migration_count_decay(vm->moves_1h, (double)(b->now_ms - vm->moves_ms) / 1000);
+    s->vms.migrations_1h[i] = ballast_count(b, v);
 }
 
 // The last hour of VM v in slots of HISTORY_SERIES_S, oldest first.
@@ -120,7 +121,8 @@ void ballast_longterm_step(struct ballast *b)
         .snapshot = s,
         .vm_id = id,
         .vm_busy = busy,
-        .series = {.n_slots = HISTORY_SERIES, .cpu_cores = series},
+        .series = {.n_slots = b->scenario->history ? HISTORY_SERIES : 0,
+                   .cpu_cores = b->scenario->history ? series : NULL},
         .lease_held = true,
         .destination_wanted = b->destination_wanted,
     };

@@ -1,4 +1,5 @@
 // The driver of ballast's loops: samples, reports, and each loop in its turn.
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,23 @@ void ballast_note_move(struct ballast *b, uint32_t v, uint32_t from)
     vm->left[vm->n_left++ % PUSH_LEFT] = (struct push_left_at){from, b->now_ms};
 }
 
+double ballast_count(const struct ballast *b, uint32_t v)
+{
+    const struct ballast_vm *vm = &b->vm[v];
+    double n = migration_count_decay(vm->moves_1h, (double)(b->now_ms - vm->moves_ms) / 1000);
+    switch (b->scenario->penalty) {
+    case PENALTY_QUADRATIC:
+        break;
+    case PENALTY_LINEAR:
+        return sqrt(n) * MIGRATION_PENALTY_AT;
+    case PENALTY_EXPONENTIAL:
+        return sqrt(exp2(n) - 1) * MIGRATION_PENALTY_AT;
+    case PENALTY_NONE:
+        return 0;
+    }
+    return n;
+}
+
 const struct history_series *ballast_series(struct ballast *b, uint32_t v)
 {
     struct ballast_vm *vm = &b->vm[v];
@@ -80,6 +98,16 @@ const struct history_series *ballast_series(struct ballast *b, uint32_t v)
         vm->series_ms = b->now_ms;
     }
     return &vm->series;
+}
+
+static struct report_thresholds thresholds_of(const struct scenario *scenario)
+{
+    struct report_thresholds t = report_thresholds_default();
+    t.cpu_absolute_cores *= scenario->report_part;
+    t.mem_absolute_mib *= scenario->report_part;
+    t.relative *= scenario->report_part;
+    t.drift *= scenario->report_part;
+    return t;
 }
 
 // What host h measures of its VMs, and what of it the others are told.
@@ -107,7 +135,7 @@ static void sample_and_report(struct ballast *b, uint32_t h)
         if (unmet > 0.01 * view->vm_cores[v] || view->guest_swap_mib[v] > 0 || b->vm[v].unmet_mib > 0)
             b->host[h].alert_ms = b->now_ms;
     }
-    struct report_thresholds thresholds = report_thresholds_default();
+    struct report_thresholds thresholds = thresholds_of(b->scenario);
     uint32_t n = 0;
     for (uint32_t i = 0; i < list->n; i++)
         if (view->known[list->vm[i]])
@@ -115,6 +143,7 @@ static void sample_and_report(struct ballast *b, uint32_t h)
     size_t n_report =
         report_select(&thresholds, b->report_of_host, n, view->host_cores[h], view->host_mem_mib[h],
                       ballast_mono(b), b->report_index, b->report_scratch);
+    world_note_rows(b->world, n, n_report);
     for (size_t i = 0; i < n_report; i++) {
         struct report_vm *r = &b->report[b->known_vm[b->report_index[i]]];
         r->reported = r->now;
@@ -164,11 +193,12 @@ static int64_t step(void *state)
     ballast_orders_step(b);
     b->before_ms = b->now_ms;
     b->began = true;
+    int64_t slot_ms = (int64_t)round(b->scenario->slot_s * 1000), next_ms = b->now_ms + sample_ms;
+    if (sample_ms >= slot_ms)
+        return next_ms;
     // All is constant until the next slot where nothing is wrong and nothing is under way.
-    int64_t slot_ms = ((int64_t)view->slot + 1) * TRACE_SLOT_S * 1000, next_ms = b->now_ms + sample_ms;
-    if (!alert && b->orders.n == 0)
-        next_ms = slot_ms;
-    return next_ms < slot_ms ? next_ms : slot_ms;
+    int64_t begin_ms = ((int64_t)view->slot + 1) * slot_ms;
+    return (alert || b->orders.n > 0) && next_ms < begin_ms ? next_ms : begin_ms;
 }
 
 static void migration_ended(void *state, const struct world_migration_end *end)

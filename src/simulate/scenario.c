@@ -13,6 +13,10 @@
 // performance efficient dynamic consolidation of virtual machines in cloud data centers", CCPE 24(13), 2012.
 static const struct scenario planetlab = {
     .name = "planetlab",
+    .slot_s = TRACE_SLOT_S,
+    .history = true,
+    .bars = true,
+    .report_part = 1,
     .unit_core_mhz = 2500, // the largest VM type is one core
     .n_host_types = 2,
     .host_type =
@@ -34,6 +38,10 @@ static const struct scenario planetlab = {
 
 static const struct scenario bitbrains = {
     .name = "bitbrains",
+    .slot_s = TRACE_SLOT_S,
+    .history = true,
+    .bars = true,
+    .report_part = 1,
     .unit_core_mhz = 2600,
     .n_host_types = 1,
     .host_type = {{"host", 0, 16, 2600, 131072, 0, 1000, &power_generic}},

@@ -16,6 +16,15 @@ enum scenario_information {
     INFORMATION_LATE,      // only when it is over
 };
 
+// How the count of earlier migrations n raises the cost of the next one, seen from the policy: decide's own
+// 1 + n^2, or another shape that is tried in its place.
+enum scenario_penalty {
+    PENALTY_QUADRATIC,   // 1 + n^2
+    PENALTY_LINEAR,      // 1 + n
+    PENALTY_EXPONENTIAL, // 2^n
+    PENALTY_NONE,        // 1
+};
+
 enum scenario_placement {
     PLACEMENT_POWER, // power-aware best fit of the full request, in the order of hosts (CloudSim's)
     PLACEMENT_ROOM,  // the host with most configured memory left, by proportion
@@ -42,6 +51,7 @@ struct scenario_vm_type {
 struct scenario {
     char name[64];
     // world
+    double slot_s;        // what one sample of the trace stands for, whole milliseconds
     double unit_core_mhz; // what one core is in figures shown and given to policies
     uint32_t n_host_types;
     struct scenario_host_type
@@ -72,8 +82,12 @@ struct scenario {
     bool consolidate;
     bool packed_start; // every policy begins where ballast's first packing would leave the VMs
     bool ballooning;
-    double sample_s;   // of the hosts' own loops: memory manager, immediate balancer
-    double longterm_s; // between plans of the long-term balancer, and of the yardsticks
+    bool history;                  // the last hour of a VM is known; else only its present
+    enum scenario_penalty penalty; // of earlier migrations
+    bool bars;                     // no return within the hour, no more than so many migrations a day
+    double report_part; // of the thresholds of reports; 0: every figure that differs is told at once
+    double sample_s;    // of the hosts' own loops: memory manager, immediate balancer
+    double longterm_s;  // between plans of the long-term balancer, and of the yardsticks
 };
 
 // One of the built-in scenarios: planetlab, bitbrains (also bitbrains-80, -100, -130, -160: percent of

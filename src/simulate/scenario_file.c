@@ -21,6 +21,7 @@ struct setting {
 
 #define OF(member) offsetof(struct scenario, member)
 static const struct setting settings[] = {
+    {"world", "slot_s", KIND_NUMBER, OF(slot_s), 0.1, 86400},
     {"world", "unit_core_mhz", KIND_NUMBER, OF(unit_core_mhz), 1, 1e6},
     {"world", "overcommit", KIND_NUMBER, OF(overcommit), 0.01, 100},
     {"world", "divide_by_demand", KIND_BOOL, OF(divide_by_demand), 0, 0},
@@ -42,6 +43,9 @@ static const struct setting settings[] = {
     {"policy", "consolidate", KIND_BOOL, OF(consolidate), 0, 0},
     {"policy", "packed_start", KIND_BOOL, OF(packed_start), 0, 0},
     {"policy", "ballooning", KIND_BOOL, OF(ballooning), 0, 0},
+    {"policy", "history", KIND_BOOL, OF(history), 0, 0},
+    {"policy", "bars", KIND_BOOL, OF(bars), 0, 0},
+    {"policy", "report_part", KIND_NUMBER, OF(report_part), 0, 100},
     {"policy", "sample_s", KIND_NUMBER, OF(sample_s), 1, 3600},
     {"policy", "longterm_s", KIND_NUMBER, OF(longterm_s), 1, 86400},
 };
@@ -194,6 +198,15 @@ static int on_key(void *user, const char *section, const char *key, const char *
             return fail(r, key, "must be power or room");
         s->placement = *value == 'p' ? PLACEMENT_POWER : PLACEMENT_ROOM;
         return 1;
+    }
+    if (strcmp(section, "policy") == 0 && strcmp(key, "penalty") == 0) {
+        static const char *const shape[] = {"quadratic", "linear", "exponential", "none"};
+        for (size_t i = 0; i < sizeof(shape) / sizeof(*shape); i++)
+            if (strcmp(value, shape[i]) == 0) {
+                s->penalty = (enum scenario_penalty)i;
+                return 1;
+            }
+        return fail(r, key, "must be quadratic, linear, exponential or none");
     }
     if (strcmp(section, "policy") == 0 && strcmp(key, "information") == 0) {
         if (strcmp(value, "same-slot") != 0 && strcmp(value, "late") != 0)

@@ -6,8 +6,6 @@
 
 #include "base/cleanup.h"
 
-#define SLOT_MS ((int64_t)TRACE_SLOT_S * 1000)
-
 DEFINE_CLEANUP(struct world *, world_free);
 
 static void timeline_header(FILE *file)
@@ -64,6 +62,8 @@ static int summarize(struct world *world, double seconds, struct simulation_resu
     r->lost_to_contention_vm_s = t.lost_to_contention_vm_s;
     r->lost_to_migration_vm_s = t.lost_to_migration_vm_s;
     r->migrations = t.migrations;
+    r->rows_sampled = t.rows_sampled;
+    r->rows_reported = t.rows_reported;
     r->failed_migrations = t.failed_migrations;
     r->returns_1h = t.returns_1h;
     r->migrations_per_vm_max = t.migrations_per_vm_max;
@@ -84,6 +84,16 @@ static int summarize(struct world *world, double seconds, struct simulation_resu
     return vm_quantiles(world, r, err);
 }
 
+static void vm_rows(struct world *world, FILE *file)
+{
+    const double *lost, *exist;
+    const struct view *view = world_view(world);
+    world_vm_losses(world, &lost, &exist);
+    fputs("vm,lived_vm_s,lost_vm_s,migrations\n", file);
+    for (uint32_t v = 0; v < view->n_vms; v++)
+        fprintf(file, "%s,%.9g,%.9g,%u\n", view->vm_name[v], exist[v], lost[v], view->vm_moves[v]);
+}
+
 // One step of ballast's long-term balancer at the beginning, as all that is done to pack.
 static int pack_first(const struct simulation *s, struct world *world, struct error *err)
 {
@@ -97,12 +107,12 @@ static int pack_first(const struct simulation *s, struct world *world, struct er
 
 static void run(const struct simulation *s, struct world *world, void *policy, int64_t end_ms)
 {
-    int64_t policy_ms = 0, row_ms = SLOT_MS;
+    int64_t policy_ms = 0, slot_ms = (int64_t)round(s->scenario->slot_s * 1000), row_ms = slot_ms;
     struct world_totals before = {0};
     if (s->timeline)
         timeline_header(s->timeline);
     if (s->scenario->packed_start)
-        policy_ms = SLOT_MS; // the packing is under way
+        policy_ms = slot_ms; // the packing is under way
     for (int64_t now_ms = 0; now_ms < end_ms;) {
         if (now_ms >= policy_ms)
             policy_ms = s->policy->step(policy);
@@ -116,12 +126,13 @@ static void run(const struct simulation *s, struct world *world, void *policy, i
             if (s->timeline) {
                 struct world_totals after = world_totals(world);
                 struct world_rates rates = world_rates(world);
-                timeline_row(s->timeline, &before, &after, &rates, TRACE_SLOT_S, (double)row_ms / 1000);
+                timeline_row(s->timeline, &before, &after, &rates, s->scenario->slot_s,
+                             (double)row_ms / 1000);
                 before = after;
             }
             if (s->progress)
                 s->progress(s->progress_data, (double)row_ms / (double)end_ms);
-            row_ms += SLOT_MS;
+            row_ms += slot_ms;
         }
     }
 }
@@ -132,8 +143,8 @@ int simulate_run(const struct simulation *s, struct simulation_result *ret, stru
     void *policy;
     struct simulation_result result = {0};
     uint32_t slots = s->trace->n_slots;
-    if (s->hours > 0 && s->hours * 3600 / TRACE_SLOT_S < slots)
-        slots = (uint32_t)ceil(s->hours * 3600 / TRACE_SLOT_S);
+    if (s->hours > 0 && s->hours * 3600 / s->scenario->slot_s < slots)
+        slots = (uint32_t)ceil(s->hours * 3600 / s->scenario->slot_s);
     if (world_new(s->scenario, s->trace, slots, s->seed, &world, err) < 0)
         return -1;
     world_advance(world, 0);
@@ -141,10 +152,12 @@ int simulate_run(const struct simulation *s, struct simulation_result *ret, stru
         return -1;
     if (s->policy->start(world, s->scenario, s->seed, &policy, err) < 0)
         return error_context(err, "policy %s", s->policy->name);
-    run(s, world, policy, slots * SLOT_MS);
+    run(s, world, policy, slots * (int64_t)round(s->scenario->slot_s * 1000));
     s->policy->stop(policy);
-    if (summarize(world, (double)slots * TRACE_SLOT_S, &result, err) < 0)
+    if (summarize(world, (double)slots * s->scenario->slot_s, &result, err) < 0)
         return -1;
+    if (s->vms)
+        vm_rows(world, s->vms);
     *ret = result;
     return 0;
 }

@@ -16,6 +16,7 @@ struct simulation {
     uint64_t seed;
     double hours;                              // 0: the whole trace
     FILE *timeline;                            // CSV, one row a slot; may be NULL
+    FILE *vms;                                 // CSV, one row a VM at the end; may be NULL
     void (*progress)(void *data, double part); // 0 .. 1, once a slot; may be NULL
     void *progress_data;
 };
@@ -25,6 +26,7 @@ struct simulation_result {
     double simulated_s;
     double score;
     double lost_vm_s, lost_to_contention_vm_s, lost_to_migration_vm_s;
+    uint64_t rows_sampled, rows_reported;
     uint64_t migrations, failed_migrations, returns_1h, host_shutdowns, host_crashes;
     uint32_t migrations_per_vm_max;
     double balloon_moved_gib, guest_swap_gib;

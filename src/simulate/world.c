@@ -8,7 +8,6 @@
 
 #include "simulate/world_private.h"
 
-#define SLOT_MS ((int64_t)TRACE_SLOT_S * 1000)
 #define MOST_HOSTS 100000.0
 
 // ---- lists of VMs on hosts
@@ -356,7 +355,9 @@ static int64_t next_slot_ms(const struct world *w)
 {
     if (!w->slot_begun)
         return 0;
-    return w->view.slot + 1 < w->n_slots ? ((int64_t)w->view.slot + 1) * SLOT_MS : INT64_MAX;
+    return w->view.slot + 1 < w->n_slots
+               ? ((int64_t)w->view.slot + 1) * (int64_t)round(w->scenario->slot_s * 1000)
+               : INT64_MAX;
 }
 
 // Wakes, sleeps, crashes and repairs that are due; returns whether there were any.
@@ -437,6 +438,12 @@ const struct view *world_view(const struct world *w)
 const char *world_left_out(const struct world *w)
 {
     return w->left_out;
+}
+
+void world_note_rows(struct world *w, uint64_t sampled, uint64_t reported)
+{
+    w->totals.rows_sampled += sampled;
+    w->totals.rows_reported += reported;
 }
 
 // ---- other orders

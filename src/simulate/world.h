@@ -31,6 +31,7 @@ struct world_totals {
     double balloon_moved_mib, guest_swapped_mib;
     uint64_t migrations, failed_migrations, returns_1h, shutdowns, crashes;
     uint32_t migrations_per_vm_max;
+    uint64_t rows_sampled, rows_reported; // VMs measured by their hosts; of these, told to the others
 };
 
 // Rates at this moment.
@@ -71,6 +72,9 @@ bool world_migrate(struct world *world, uint32_t vm, uint32_t to);
 bool world_wake(struct world *world, uint32_t host);
 bool world_sleep(struct world *world, uint32_t host);
 bool world_set_balloon(struct world *world, uint32_t vm, double mib);
+
+// Counts what a policy had its hosts measure and tell.
+void world_note_rows(struct world *world, uint64_t sampled, uint64_t reported);
 
 struct world_totals world_totals(struct world *world); // brings all sums to the present first
 struct world_rates world_rates(const struct world *world);
