@@ -173,9 +173,8 @@ static void sum_host(struct plan_state *state, uint32_t h)
         host->mem_var += vm->mem_var;
         host->weight += vm->weight;
         host->n_vms++;
-        const float *series = &state->series[(size_t)v * state->n_slots];
         for (uint32_t i = 0; i < state->n_slots; i++)
-            slots[i] += (double)series[i];
+            slots[i] += (double)state->series[(size_t)v * state->n_slots + i];
     }
     host->cpu_load = host->cpu / host->cpu_cap;
     host->mem_load = host->mem_used / host->mem_phys;

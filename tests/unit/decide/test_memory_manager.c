@@ -214,8 +214,6 @@ static void a_guest_without_driver_is_reported(void **state)
 static void a_liar_gets_no_more_than_its_part(void **state)
 {
     (void)state;
-    world_begin(&w, 1100, 4, true);
-    w.guest[0].lies = true;
     contend(5);
     w.guest[0].lies = true;
     world_run(&w, 60);
