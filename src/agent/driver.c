@@ -171,6 +171,7 @@ static void on_sample(void *user, const struct host_sample *sample, const struct
         return;
     }
     d->sample = sample;
+    d->rounds++;
     if (sample->groups & HOST_GROUP_BALLOON)
         d->balloon_at = sample->taken_at;
     if (sample->groups & HOST_GROUP_DOMAINS)

@@ -10,6 +10,7 @@
 #define BALLAST_AGENT_DRIVER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "agent/settings.h"
 #include "base/error.h"
@@ -60,6 +61,9 @@ void driver_close(struct driver *driver, void (*done)(void *user), void *user);
 
 // One line for a person: state, modes, what is under way.
 void driver_status(const struct driver *driver, char *ret_text, size_t size);
+
+// Samples worked off since the start.
+uint64_t driver_rounds(const struct driver *driver);
 
 // The host it drives, for tests.
 struct host *driver_host(struct driver *driver);

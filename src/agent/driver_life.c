@@ -147,6 +147,11 @@ void driver_status(const struct driver *d, char *ret_text, size_t size)
              d->teller && teller_available(d->teller) ? "" : ", store away");
 }
 
+uint64_t driver_rounds(const struct driver *d)
+{
+    return d->rounds;
+}
+
 struct host *driver_host(struct driver *d)
 {
     return d->host;

@@ -30,7 +30,8 @@ struct driver {
 
     // sampling
     bool sampling;
-    bool again; // a sample is wanted as soon as the running one is done
+    uint64_t rounds; // worked off since the start
+    bool again;      // a sample is wanted as soon as the running one is done
     unsigned again_groups;
     struct mono balloon_at; // last sample with balloon statistics
     struct mono domains_at; // last one that listed the domains

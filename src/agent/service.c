@@ -97,7 +97,8 @@ static void on_status(uv_timer_t *timer)
     s->settled = true;
     driver_status(s->driver, text, sizeof text);
     notify_status("%s", text);
-    log_debug("%s; resident %ld KiB, CPU %.0f ms", text, protect_resident_kib(), clock_cpu_ms());
+    log_debug("%s; resident %ld KiB, CPU %.0f ms, %llu rounds", text, protect_resident_kib(), clock_cpu_ms(),
+              (unsigned long long)driver_rounds(s->driver));
 }
 
 static void on_watchdog(uv_timer_t *timer)

@@ -76,13 +76,16 @@ static void apply_group(const struct capacity_source *source, struct host_memory
     cgroup_read_memory(source->tree, limits->memory_group, &group);
     if (!host_known(group.usage_kib))
         return;
+    // lxcfs shows a container its group's figures in /proc/meminfo, but knows nothing of what is deferred there.
+    bool same = ret->total_kib == limits->memory_limit_kib;
     ret->source = HOST_SOURCE_CGROUP;
     ret->total_kib = limits->memory_limit_kib;
     uint64_t free_kib = minus(limits->memory_limit_kib, group.usage_kib);
     ret->free_kib = least(ret->free_kib, free_kib);
     uint64_t reclaimable_kib = least(group.reclaimable_kib + group.deferred_kib, group.usage_kib);
     ret->deferred_kib = least(group.deferred_kib, group.usage_kib);
-    ret->available_kib = least(ret->available_kib, free_kib + reclaimable_kib);
+    uint64_t available_kib = free_kib + reclaimable_kib;
+    ret->available_kib = same ? available_kib : least(ret->available_kib, available_kib);
     if (host_known(group.swap_limit_kib) && group.swap_limit_kib < ret->swap_total_kib) {
         ret->swap_total_kib = group.swap_limit_kib;
         uint64_t used_kib = host_known(group.swap_usage_kib) ? group.swap_usage_kib : 0;

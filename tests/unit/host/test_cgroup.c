@@ -282,6 +282,18 @@ static void what_qemus_gave_back_is_available_before_the_kernel_frees_it(void **
     assert_int_equal(memory.available_kib, (1024 + 150 + 100) * 1024);
 }
 
+static void what_lxcfs_calls_available_does_not_hide_what_is_deferred(void **state)
+{
+    struct tree *tree = *state;
+    make_v1(tree);
+    struct cgroup_capacity limits;
+    struct capacity_source source = source_of(tree, &limits);
+    put(tree, "proc/meminfo", "MemTotal: 2097152 kB\nMemFree: 1048576 kB\nMemAvailable: 1202176 kB\n");
+    struct host_memory memory;
+    capacity_read_memory(&source, &memory);
+    assert_int_equal(memory.available_kib, (1024 + 150 + 100) * 1024);
+}
+
 static void the_machine_holds_where_it_has_less_than_the_group_allows(void **state)
 {
     struct tree *tree = *state;
@@ -379,6 +391,7 @@ int main(void)
         CLAIM(without_groups_the_machine_is_the_capacity),
         CLAIM(a_groups_limit_is_the_capacity_where_it_is_tighter),
         CLAIM(what_qemus_gave_back_is_available_before_the_kernel_frees_it),
+        CLAIM(what_lxcfs_calls_available_does_not_hide_what_is_deferred),
         CLAIM(the_machine_holds_where_it_has_less_than_the_group_allows),
         CLAIM(a_fixed_size_counts_what_is_beyond_it_as_used),
         cmocka_unit_test(qemus_own_memory_is_what_lies_outside_the_guests_mapping),
