@@ -94,7 +94,8 @@ static bool wants(const struct memory_manager *m, const struct memory_input *in,
                   double least, struct mono now)
 {
     const struct memory_track *t = &m->table.track[i];
-    double band = distress ? MEMORY_ROUNDING_KIB : fmax(MEMORY_ROUNDING_KIB, band_of(&in->vms[i]) * least);
+    double part = distress ? fmin(least, MEMORY_DISTRESS_BAND) : least;
+    double band = fmax(MEMORY_ROUNDING_KIB, band_of(&in->vms[i]) * part);
     if (!distress && m->state.state != MEMORY_HIGH && memory_track_moving(t) &&
         t->current_kib > t->commanded_kib)
         band = band_of(&in->vms[i]) * MEMORY_CAUTIOUS_BANDS;

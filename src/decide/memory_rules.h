@@ -61,6 +61,9 @@
 #define MEMORY_BAND_PERMILLE 10
 #define MEMORY_BAND_KIB (3.0 * 1024)
 
+// A guest in distress is given what is half of it: it waits for no more, and is not asked for every MiB.
+#define MEMORY_DISTRESS_BAND 0.5
+
 // Differences within the dead band that add up to more than this part of the reserve are moved in hard.
 #define MEMORY_OWED_PERMILLE 400
 

@@ -234,6 +234,7 @@ static void manage(struct world *w)
     };
     memory_manager_step(w->manager, &in, (struct mono){100000 + w->ms}, &w->out);
     w->steps++;
+    w->commands += (unsigned)w->out.n_actions;
     for (size_t k = 0; k < w->out.n_actions; k++) {
         const struct memory_action *a = &w->out.actions[k];
         w->guest[row[a->vm]].target = (double)a->to_kib / 1024;

@@ -51,7 +51,7 @@ struct world {
     unsigned host_ooms;
     double lowest_available;
     unsigned events[16]; // by kind
-    unsigned steps;
+    unsigned steps, commands;
     bool verbose;
     void (*check)(struct world *w); // after each step of the manager
 };

@@ -363,6 +363,16 @@ static void memory_in_split_huge_pages_is_not_taken_again(void **state)
     world_end(&w);
 }
 
+static void coming_to_contention_takes_few_commands(void **state)
+{
+    (void)state;
+    contend(10);
+    world_run(&w, 60);
+    assert_true(w.commands < 60);
+    nobody_was_killed();
+    world_end(&w);
+}
+
 static void an_excluded_guest_is_never_touched(void **state)
 {
     (void)state;
@@ -509,6 +519,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(random_demand_kills_nobody),
         cmocka_unit_test(a_restart_in_contention_moves_little),
         cmocka_unit_test(memory_in_split_huge_pages_is_not_taken_again),
+        cmocka_unit_test(coming_to_contention_takes_few_commands),
         cmocka_unit_test(an_excluded_guest_is_never_touched),
         cmocka_unit_test(with_plenty_nothing_moves),
         cmocka_unit_test(order_of_the_input_changes_nothing),
