@@ -26,7 +26,20 @@ from ballast_lab.paths import CACHE, SOURCE, LabError, run  # noqa: E402
 PACKAGES = ["systemd-sysv", "linux-image-amd64", "udev", "gcc", "libc6-dev", "libvirt-daemon",
             "libvirt-daemon-driver-qemu", "libvirt-clients", "qemu-system-x86", "kmod", "iproute2", "util-linux",
             "procps", "lxcfs", "python3", "python3-libvirt", "python3-pytest", "python3-pytest-timeout"]
-MIRROR = os.environ["BALLAST_LAB_MIRROR"]
+
+
+def mirror():
+    """Where this machine itself gets Debian 12's packages, or BALLAST_LAB_MIRROR."""
+    if "BALLAST_LAB_MIRROR" in os.environ:
+        return os.environ["BALLAST_LAB_MIRROR"]
+    lines = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"], check=True,
+                           capture_output=True, text=True).stdout.splitlines()
+    for line in lines:
+        uri, _, release = line.partition(" ")
+        if release == "bookworm" and "security" not in uri:
+            return uri.rstrip("/")
+    raise LabError("apt knows no source of bookworm: name one in BALLAST_LAB_MIRROR")
+
 
 # Which tests of the lab are worth their time there.
 TESTS = ("confined or pressure or sees_its_own_memory or own_name or live_migration or steal or balloon_takes "
@@ -82,7 +95,7 @@ def machine():
         shutil.rmtree(root, ignore_errors=True)
         print("installing Debian 12 into a folder; minutes", flush=True)
         subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", "bookworm", root,
-                        MIRROR], check=True, stdout=open(folder / "debootstrap.log", "w"))
+                        mirror()], check=True, stdout=open(folder / "debootstrap.log", "w"))
         (folder / "installed").touch()
     (root / "etc/hostname").write_text("nested\n")
     (root / "etc/fstab").write_text("/dev/vda / ext4 defaults 0 1\n/dev/vdb /payload ext4 ro 0 0\n")

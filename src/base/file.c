@@ -68,9 +68,9 @@ int file_read(const char *path, size_t max_bytes, char **ret_data, size_t *ret_s
     return read_all(fd, path, hint, max_bytes, ret_data, ret_size, err);
 }
 
-long file_read_small(const char *path, char *buffer, size_t size)
+long file_read_small_at(int dir_fd, const char *path, char *buffer, size_t size)
 {
-    __attribute__((cleanup(cleanup_close))) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    __attribute__((cleanup(cleanup_close))) int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
     size_t used = 0;
@@ -86,6 +86,11 @@ long file_read_small(const char *path, char *buffer, size_t size)
     }
     buffer[used] = '\0';
     return (long)used;
+}
+
+long file_read_small(const char *path, char *buffer, size_t size)
+{
+    return file_read_small_at(AT_FDCWD, path, buffer, size);
 }
 
 static int write_all(int fd, const char *data, size_t size)

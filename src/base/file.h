@@ -14,6 +14,9 @@ int file_read(const char *path, size_t max_bytes, char **ret_data, size_t *ret_s
 // or -1 with errno set. A longer file is cut.
 long file_read_small(const char *path, char *buffer, size_t size);
 
+// The same of a path below the directory dir_fd.
+long file_read_small_at(int dir_fd, const char *path, char *buffer, size_t size);
+
 // Writes data to a temporary file beside path, syncs it and renames it over path: readers see the old or
 // the new content, never half of it. On an error the old file is untouched and nothing is left behind.
 int file_replace(const char *path, const void *data, size_t size, struct error *err);

@@ -30,32 +30,11 @@ static inline void cleanup_closedir(DIR **dir)
         closedir(*dir);
 }
 
-// Reads a file below dir_fd, terminated; the length or -1.
-static long read_at(int dir_fd, const char *path, char *text, size_t size)
-{
-    CLEANUP(close) int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    size_t used = 0;
-    while (used < size - 1) {
-        ssize_t n = read(fd, text + used, size - 1 - used);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        used += (size_t)n;
-    }
-    text[used] = '\0';
-    return (long)used;
-}
-
 // Whether an argument of the process is this UUID.
 static bool has_uuid(int dir_fd, const char *uuid_text)
 {
     CLEANUP(free) char *text = malloc(CMDLINE_BYTES);
-    long length = text ? read_at(dir_fd, "cmdline", text, CMDLINE_BYTES) : -1;
+    long length = text ? file_read_small_at(dir_fd, "cmdline", text, CMDLINE_BYTES) : -1;
     for (long i = 0; i < length; i += (long)strlen(text + i) + 1)
         if (strcasecmp(text + i, uuid_text) == 0)
             return true;
@@ -94,7 +73,7 @@ static int find_by_pid_file(const char *proc_root, const char *run_dir, const ch
 static bool is_wanted(int dir_fd, const char *uuid_text)
 {
     char comm[64];
-    if (read_at(dir_fd, "comm", comm, sizeof comm) < 0)
+    if (file_read_small_at(dir_fd, "comm", comm, sizeof comm) < 0)
         return false;
     return (strncmp(comm, "qemu", 4) == 0 || strncmp(comm, "kvm", 3) == 0) && has_uuid(dir_fd, uuid_text);
 }
@@ -139,7 +118,7 @@ int process_find_threads(struct process *process)
         char path[64], comm[64];
         int tid = atoi(entry->d_name);
         snprintf(path, sizeof path, "task/%d/comm", tid);
-        if (tid <= 0 || read_at(process->dir_fd, path, comm, sizeof comm) < 0)
+        if (tid <= 0 || file_read_small_at(process->dir_fd, path, comm, sizeof comm) < 0)
             continue;
         int number = proc_vcpu_of_comm(comm);
         if (number >= 0)
@@ -189,7 +168,8 @@ struct process *process_find(const char *proc_root, const char *run_dir, const s
     process->limits_age = LIMITS_ROUNDS;
     process->cpu_ns = HOST_UNKNOWN;
     char text[SMALL_TEXT];
-    if (read_at(fd, "cgroup", text, sizeof text) < 0 || cgroup_of_vm(tree, text, process->group) < 0)
+    if (file_read_small_at(fd, "cgroup", text, sizeof text) < 0 ||
+        cgroup_of_vm(tree, text, process->group) < 0)
         process->group[0] = '\0';
     process_find_threads(process);
     return process;
@@ -201,7 +181,7 @@ static void read_threads(struct process *process)
     for (uint32_t i = 0; i < process->n_vcpus; i++) {
         char path[64], text[128];
         snprintf(path, sizeof path, "task/%d/schedstat", process->tid[i]);
-        if (read_at(process->dir_fd, path, text, sizeof text) > 0)
+        if (file_read_small_at(process->dir_fd, path, text, sizeof text) > 0)
             proc_parse_schedstat(text, &process->vcpu[i]);
         else
             lost = true;
@@ -227,7 +207,7 @@ static void read_groups(struct process *process, const struct cgroup_tree *tree,
 void process_read(struct process *process, const struct cgroup_tree *tree, unsigned what)
 {
     char text[SMALL_TEXT];
-    if (read_at(process->dir_fd, "stat", text, sizeof text) <= 0) {
+    if (file_read_small_at(process->dir_fd, "stat", text, sizeof text) <= 0) {
         process->gone = true; // ESRCH: the directory is that of a process that has ended
         return;
     }
@@ -237,7 +217,7 @@ void process_read(struct process *process, const struct cgroup_tree *tree, unsig
     process->stopped = task.state == 'T' || task.state == 't';
     if (host_known(task.cpu_ticks))
         process->cpu_ns = task.cpu_ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
-    if ((what & PROCESS_MEMORY) && read_at(process->dir_fd, "status", text, sizeof text) > 0)
+    if ((what & PROCESS_MEMORY) && file_read_small_at(process->dir_fd, "status", text, sizeof text) > 0)
         proc_parse_status(text, &process->resident);
     if (what & PROCESS_CPU) {
         read_threads(process);
@@ -254,7 +234,7 @@ static char *read_smaps(const struct process *process, struct error *err)
             error_set(err, ERROR_MEMORY, "no memory for the mappings of process %d", process->pid);
             return NULL;
         }
-        long length = read_at(process->dir_fd, "smaps", text, size);
+        long length = file_read_small_at(process->dir_fd, "smaps", text, size);
         if (length >= 0 && (size_t)length < size - 1)
             return text;
         free(text);
