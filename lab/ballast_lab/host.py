@@ -217,11 +217,12 @@ class Host:
 
     # -- programs inside
 
-    def argv(self, argv):
-        """The command line that runs argv inside the host, in its namespaces and control groups."""
+    def argv(self, argv, outlives=False):
+        """The command line that runs argv inside the host, in its namespaces and control groups. What outlives its
+        parent ends with the host."""
         joins = "".join(f"echo $$ > {shlex.quote(str(f))}; " for f in self.lab.groups.procs_files(self.name))
-        inner = ["nsenter", "-t", self.first_pid(), "-m", "-u", "-i", "-n", "-p", "-C", "setpriv",
-                 "--pdeathsig", "KILL", "--", *argv]
+        inner = ["nsenter", "-t", self.first_pid(), "-m", "-u", "-i", "-n", "-p", "-C",
+                 *([] if outlives else ["setpriv", "--pdeathsig", "KILL", "--"]), *argv]
         return ["sh", "-ec", joins + "exec " + shlex.join(map(str, inner))]
 
     def run(self, argv, check=True, **kw):
@@ -229,10 +230,10 @@ class Host:
         check is false."""
         return run(*self.argv(argv), check=check, **kw)
 
-    def popen(self, argv, **kw):
+    def popen(self, argv, outlives=False, **kw):
         """Start a program inside. Of its signals terminate(), kill() and send_signal() reach the program."""
         kw.setdefault("stdin", subprocess.DEVNULL)
-        process = HostProcess(self.argv(argv), **kw)
+        process = HostProcess(self.argv(argv, outlives), **kw)
         self.lab.processes.append(process)
         return process
 

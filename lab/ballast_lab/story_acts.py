@@ -1,0 +1,237 @@
+"""The acts of the demo: each first with ballast observing, then with ballast acting. Every figure is measured."""
+import time
+
+from .story import facts, wait
+
+FULL_MIB = 256          # of a guest of the memory acts
+TIGHT_MIB = 880         # the host of act a: what the three guests may take together is more
+TIGHTER_MIB = 800       # the same host in act c: what they ask for does not fit, however it is divided
+DIVIDED_MIB = 510       # the host of act b
+BUSY_PCT = 45           # of a CPU, what each guest of act d wants
+HOST_PCT = 60           # of a CPU, what a host of act d has
+
+
+class Acts:
+    def __init__(self, lab, fleet, voice, sampler):
+        self.lab, self.fleet, self.voice, self.sampler = lab, fleet, voice, sampler
+        self.guests = []
+
+    def start(self, host, names, mib, zram_mib, **options):
+        return [host.start_guest(n, mib=mib, zram_mib=zram_mib, **options) for n in names]
+
+    def mode(self, mode, chapter, still=()):
+        self.fleet.set_mode(mode, still)
+        self.sampler.chapter = (chapter, mode)
+
+    def would(self, pattern, mark, seconds, text):
+        line = wait(lambda: self.fleet.said(pattern, mark), seconds)
+        if self.voice.expect(line, f"observe: {text}"):
+            self.voice.quote(line)
+        return line
+
+    def figures(self, guests, text=""):
+        """One line of the operator's figures: balloon, what the guest holds, swapped out, where."""
+        parts = []
+        for g in guests:
+            f = facts(g)
+            if f:
+                parts.append(f"{g.name}@{g.locate().name} balloon {g.balloon_mib()} holds {f['held_mib']} of "
+                             f"{f['want_mib']}, swapped {f['swap_out_kib'] >> 10}")
+            else:
+                parts.append(f"{g.name} does not answer")
+        self.voice.say(text + " | ".join(parts) + "  (MiB)")
+
+    def host_line(self, host):
+        m = host.memory()
+        return f"{host.name}: {m['usage_kib'] >> 10} of {m['limit_kib'] >> 10} MiB in use"
+
+    def kills(self):
+        inside = [f["oom_kills"] for f in map(facts, self.guests) if f]
+        return sum(inside) + sum(h.memory()["oom_kills"] for h in self.lab.hosts)
+
+    def where(self, guests):
+        return [g.locate().name for g in guests]
+
+    def holds(self, guest, mib):
+        f = facts(guest)
+        return bool(f) and f["held_mib"] >= mib
+
+    # -- the acts
+
+    def idle_memory_moves(self):
+        v, h1 = self.voice, self.lab.hosts[0]
+        v.title("a  Idle memory moves from one guest to another")
+        self.guests = g1, g2, g3 = self.start(h1, ["g1", "g2", "g3"], FULL_MIB, 128, free_page_reporting=False)
+        g1.hold(150)
+        g1.ask("mem 0")
+        g3.hold(140)
+        h1.limit_memory(TIGHT_MIB)
+        v.say(f"three guests of {FULL_MIB} MiB on {self.host_line(h1)}. g1 held 150 MiB and freed them: h1 still "
+              "pays for them.")
+        v.say("Migration is switched off on h1 in this act: balloons have to do it alone")
+        mark = self.fleet.mark()
+        self.mode("observe", "a", still=[h1])
+        g2.ask("mem 90")
+        wait(lambda: self.holds(g2, 90), 30)
+        v.say(f"g2 asks for 90 MiB more, which just fits: {self.host_line(h1)}")
+        self.would(r"VM g1: would move its balloon", mark, 25, "ballast says what it would do, and")
+        v.expect([g.balloon_mib() for g in self.guests] == [FULL_MIB] * 3, "no balloon was touched")
+        asked = time.monotonic()
+        lowest = [g1.balloon_mib()]
+        mark = self.fleet.mark()
+        self.mode("auto", "a", still=[h1])
+
+        def taken():
+            lowest.append(g1.balloon_mib())
+            return min(lowest) <= FULL_MIB - 48
+        wait(taken, 30)
+        v.expect(min(lowest) <= FULL_MIB - 48, f"auto: g1's balloon fell from {FULL_MIB} to {min(lowest)} MiB within "
+                 f"{time.monotonic() - asked:.1f} s; {self.host_line(h1)}")
+        line = self.fleet.said(r"VM g1: .* -> ", mark)
+        if line:
+            v.quote(line)
+        asked = time.monotonic()
+        g2.ask("mem 150")
+        v.expect(wait(lambda: self.holds(g2, 150), 60), f"g2 asked for 150 MiB and holds them after "
+                 f"{time.monotonic() - asked:.1f} s")
+        self.figures(self.guests)
+        swapped = [(facts(g) or {}).get("swap_out_kib", 0) >> 10 for g in self.guests]
+        v.expect(swapped == [0, 0, 0] and self.where(self.guests) == ["h1"] * 3 and self.kills() == 0,
+                 f"swapped out {sum(swapped)} MiB, guests on {', '.join(sorted(set(self.where(self.guests))))}, "
+                 f"{self.kills()} out-of-memory kills")
+
+    def more_wanted_than_there_is(self):
+        v, h2 = self.voice, self.lab.hosts[1]
+        v.title("b  All want more than there is: shares 2:1, then a reservation")
+        before = self.guests
+        self.mode("observe", "b", still=[h2])
+        b1, b2 = both = self.start(h2, ["b1", "b2"], FULL_MIB, 128, free_page_reporting=False)
+        self.guests = before + both
+        self.terms(h2, "b1", 'shares="2000"')
+        self.terms(h2, "b2", 'shares="1000"')
+        h2.limit_memory(DIVIDED_MIB)
+        mark = self.fleet.mark()
+        for g in both:
+            g.ask("mem 70")
+        v.say("b1 has 2000 shares, b2 1000. Migration is switched off on h2, so that they must divide it")
+        self.would(r"VM b[12]: would move its balloon", mark, 25, "ballast says what it would do, and")
+        v.expect([g.balloon_mib() for g in both] == [FULL_MIB] * 2, f"no balloon was touched; {self.host_line(h2)}")
+        self.mode("auto", "b", still=[h2])
+        time.sleep(2)
+        for g in both:
+            g.ask("mem 130")
+        v.say("each asks for 130 MiB and needs some 200 in all, which h2 has not")
+
+        def divided():
+            return b1.balloon_mib() >= 185 and b1.balloon_mib() > 1.25 * b2.balloon_mib()
+        wait(lambda: divided() and self.holds(b1, 130) and self.holds(b2, 130), 60)
+        self.figures(both)
+        one, two = [facts(g) or {"swap_out_kib": 0} for g in both]
+        v.expect(wait(divided, 20), f"auto: b1 has {b1.balloon_mib()} MiB, more than 1.25 times b2's "
+                 f"{b2.balloon_mib()}: two parts of three cover b1's need and b2 has what is left")
+        v.expect(two["swap_out_kib"] > 2 * one["swap_out_kib"], f"in the guests: b1 swapped "
+                 f"{one['swap_out_kib'] >> 10} MiB to its own swap, b2 {two['swap_out_kib'] >> 10} MiB")
+        v.say("once more, with a reservation of 190 MiB for b2")
+        for g in both:
+            g.ask("mem 0")
+        self.terms(h2, "b2", 'shares="1000" mem_reservation_mib="190"')
+        time.sleep(6)
+        for g in both:
+            g.ask("mem 130")
+        kept = wait(lambda: self.holds(b1, 130) and self.holds(b2, 130) and b2.balloon_mib() >= 185
+                    and b1.balloon_mib() < b2.balloon_mib(), 45)
+        v.expect(kept, f"b2's reservation comes before shares: b2 has {b2.balloon_mib()} MiB, b1 {b1.balloon_mib()}")
+        self.figures(both)
+        v.expect(self.kills() == 0, f"{self.kills()} out-of-memory kills")
+        self.sampler.chapter = None
+        for g in both:
+            g.destroy()
+        self.guests = before
+        h2.limit_memory(2048)
+
+    def terms(self, host, name, attributes):
+        host.run(["virsh", "metadata", name, "--uri", "urn:ballast:1", "--key", "ballast", "--live", "--set",
+                  f"<vm {attributes}/>"])
+
+    def what_ballooning_cannot_meet(self):
+        v, h1 = self.voice, self.lab.hosts[0]
+        v.title("c  A demand that ballooning cannot meet: live migration")
+        g1, g2, g3 = self.guests
+        h1.limit_memory(TIGHTER_MIB)
+        self.mode("observe", "c")
+        mark = self.fleet.mark()
+        for g in self.guests:
+            g.ask("work 5")  # memory that is used cannot be swapped away for good
+        g1.ask("mem 90")
+        wait(lambda: self.holds(g1, 90), 30)
+        v.say(f"g1 grows as well, and all work on their memory: {self.host_line(h1)}; no guest has idle memory left, h2 and h3 have room")
+        self.would(r"VM g\d: would move", mark, 25, "ballast says what it would do, and")
+        v.expect(self.where(self.guests) == ["h1"] * 3, "nothing was moved")
+        mark, asked = self.fleet.mark(), time.monotonic()
+        self.mode("auto", "c")
+        time.sleep(2)
+        g1.ask("mem 160")
+        v.say("g1 asks for 160 MiB. Together they need more than h1 has, however it is divided")
+        moved = wait(lambda: self.where(self.guests) != ["h1"] * 3, 75)
+        names = [f"{g.name} to {g.host.name}" for g in self.guests if g.host.name != "h1"]
+        v.expect(moved, f"auto: moved live: {', '.join(names) or 'nobody'}, {time.monotonic() - asked:.0f} s after "
+                 "the demand began")
+        line = self.fleet.said(r"VM g\d: .*h1.* (->|to) h[23]|VM g\d: .*h[23]", mark)
+        if line:
+            v.quote(line)
+        wanted = (160, 150, 140)
+        v.expect(wait(lambda: all(self.holds(g, mib) for g, mib in zip(self.guests, wanted)), 60),
+                 f"all hold what they want ({', '.join(map(str, wanted))} MiB)")
+        time.sleep(5)
+        self.figures(self.guests)
+        v.expect(self.kills() == 0, f"{self.kills()} out-of-memory kills")
+        self.sampler.chapter = None
+        for g in self.guests:
+            g.destroy()
+        h1.limit_memory(2048)
+
+    def cpu_contention(self):
+        v, h1 = self.voice, self.lab.hosts[0]
+        v.title("d  CPU: two busy guests on one host, other hosts idle")
+        for h in self.lab.hosts:
+            h.limit_cpu(HOST_PCT)
+        self.mode("auto", "d spike")
+        self.guests = both = self.start(h1, ["c1", "c2"], 128, 64)
+        for g in both:
+            g.ask(f"cpu {BUSY_PCT}")
+        time.sleep(5)
+        for g in both:
+            g.ask("cpu 0")
+        time.sleep(10)
+        v.expect(self.where(both) == ["h1"] * 2, f"auto: a spike of 5 s ({BUSY_PCT} % of a CPU each, h1 has "
+                 f"{HOST_PCT}) moved nothing")
+        mark = self.fleet.mark()
+        self.mode("observe", "d")
+        for g in both:
+            g.ask(f"cpu {BUSY_PCT}")
+        time.sleep(4)
+        got = self.cpu_pct(both)
+        v.say(f"now they stay busy: each wants {BUSY_PCT} %, they get {got[0]:.0f} and {got[1]:.0f} % of a CPU")
+        self.would(r"VM c[12]: would move: ", mark, 40, "ballast says what it would do, and")
+        v.expect(self.where(both) == ["h1"] * 2, "nothing was moved")
+        mark = self.fleet.mark()
+        asked = time.monotonic()
+        self.mode("auto", "d")
+        moved = wait(lambda: len(set(self.where(both))) == 2, 90)
+        v.expect(moved, f"auto: {', '.join(f'{g.name} on {g.host.name}' for g in both)} after "
+                 f"{time.monotonic() - asked:.0f} s")
+        line = self.fleet.said(r"VM c[12]: .*h[23]", mark)
+        if line:
+            v.quote(line)
+        time.sleep(4)
+        own = self.cpu_pct(both)
+        v.expect(min(own) >= 0.85 * BUSY_PCT, f"each has its own: {own[0]:.0f} and {own[1]:.0f} % of a CPU "
+                 f"(before {got[0]:.0f} and {got[1]:.0f})")
+        self.sampler.chapter = None
+
+    def cpu_pct(self, guests, seconds=5):
+        """What each guest's virtual CPU got of a real one, as the host counts it."""
+        before, start = [g.vcpu_stats()["time"] for g in guests], time.monotonic()
+        time.sleep(seconds)
+        after, elapsed = [g.vcpu_stats()["time"] for g in guests], time.monotonic() - start
+        return [(b - a) / elapsed / 10 for a, b in zip(before, after)]
