@@ -124,7 +124,7 @@ class Acts:
 
         def divided():
             return b1.balloon_mib() >= 185 and b1.balloon_mib() > 1.25 * b2.balloon_mib()
-        wait(lambda: divided() and self.holds(b1, 130) and self.holds(b2, 130), 60)
+        wait(lambda: divided() and self.holds(b1, 130) and self.holds(b2, 130), 35)
         self.figures(both)
         one, two = [facts(g) or {"swap_out_kib": 0} for g in both]
         v.expect(wait(divided, 20), f"auto: b1 has {b1.balloon_mib()} MiB, more than 1.25 times b2's "
