@@ -90,6 +90,7 @@ static void fill_vm(struct memory_vm_input *in, const struct guest *g, const str
         .excluded = g->terms.excluded,
         .advise_only = g->terms.mode != AGENT_MODE_AUTO,
         .running = vm->state == HOST_VM_RUNNING && !vm->process_stopped && !vm->hanging,
+        .hanging = vm->state == HOST_VM_RUNNING && (vm->process_stopped || vm->hanging),
         .migrating = vm->migrating || vm->state == HOST_VM_INCOMING || mover_has(mover, &g->uuid),
         .call_pending = g->balloon_pending,
     };

@@ -74,6 +74,7 @@ struct memory_vm_input {
     bool excluded;     // never touched
     bool advise_only;  // nothing is carried out for this one (see memory_input)
     bool running;      // false: paused, QEMU stopped or not answering
+    bool hanging;      // ... of these the last two: it should run and does not, which is reported
     bool migrating;    // from here or to here
     bool call_pending; // a request to set its balloon has not come back
 };

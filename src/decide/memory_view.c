@@ -47,7 +47,8 @@ void memory_rules_condition(struct memory_manager *m, size_t i, const struct mem
     bool lasts = now.ms - t->trouble_since.ms >= MEMORY_REPORT_MS - MEMORY_STALE_MS;
     if (t->reported || !lasts)
         return;
-    if (t->condition == MEMORY_STALE || t->condition == MEMORY_WAITING) {
+    bool hangs = t->condition == MEMORY_STOPPED && vm->hanging;
+    if (t->condition == MEMORY_STALE || t->condition == MEMORY_WAITING || hangs) {
         memory_rules_event(m, MEMORY_EVENT_STALE, i, (uint64_t)vm->statistics_age_ms);
         t->reported = true;
     } else if (t->condition == MEMORY_STUCK) {

@@ -219,7 +219,8 @@ static void manage(struct world *w)
             .autodeflate = g->autodeflate,
             .free_page_reporting = g->free_page_reporting,
             .excluded = g->excluded,
-            .running = true,
+            .running = !g->seen_stopped,
+            .hanging = g->seen_stopped,
             .call_pending = g->stopped && g->target < 0,
         };
     }

@@ -15,6 +15,7 @@ struct world_guest {
     // set by the test
     double maxmem, base, want, rewrite_mib_s, shares, reservation;
     bool autodeflate, free_page_reporting, lies, stopped, stuck, no_driver, excluded;
+    bool seen_stopped; // the host says so: its QEMU is stopped or hangs
     double swap_size;
     enum memory_tristate tells_swap;
     // state

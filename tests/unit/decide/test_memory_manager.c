@@ -196,6 +196,22 @@ static void a_stopped_guest_is_reported_and_nobody_waits(void **state)
     world_end(&w);
 }
 
+static void a_guest_that_the_host_sees_stopped_is_reported_and_nobody_waits(void **state)
+{
+    (void)state;
+    world_begin(&w, 1100, 4, true);
+    world_run(&w, 10);
+    all_want(60);
+    world_run(&w, 10);
+    w.guest[3].stopped = w.guest[3].seen_stopped = true;
+    w.guest[0].want = w.guest[1].want = 150;
+    world_run(&w, 60);
+    assert_int_equal(w.events[MEMORY_EVENT_STALE], 1);
+    assert_true(w.guest[0].held >= 149 && w.guest[1].held >= 149);
+    nobody_was_killed();
+    world_end(&w);
+}
+
 static void a_guest_without_driver_is_reported(void **state)
 {
     (void)state;
@@ -512,6 +528,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(without_a_manager_the_same_contention_kills),
         cmocka_unit_test(a_stuck_balloon_is_reported_and_nobody_waits),
         cmocka_unit_test(a_stopped_guest_is_reported_and_nobody_waits),
+        cmocka_unit_test(a_guest_that_the_host_sees_stopped_is_reported_and_nobody_waits),
         cmocka_unit_test(a_guest_without_driver_is_reported),
         cmocka_unit_test(a_liar_gets_no_more_than_its_part),
         cmocka_unit_test(memory_is_divided_by_shares_in_contention),
