@@ -98,11 +98,12 @@ class Fleet:
         return found
 
     def json(self, verb):
-        done = subprocess.run([str(BALLAST), verb, "--store", str(self.store), "--json"], capture_output=True,
-                              text=True, stdin=subprocess.DEVNULL)
+        """What a verb of ballast prints with --json; {} when it cannot tell."""
         try:
+            done = subprocess.run([str(BALLAST), verb, "--store", str(self.store), "--json"], capture_output=True,
+                                  text=True, stdin=subprocess.DEVNULL)
             return json.loads(done.stdout)
-        except ValueError:
+        except (OSError, ValueError):
             return {}
 
 
