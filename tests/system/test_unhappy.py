@@ -80,7 +80,7 @@ class Corrupt(Trouble):
 
 
 @pytest.mark.parametrize("kind", [Locked, ReadOnly, pytest.param(Corrupt, marks=pytest.mark.xfail(
-    reason="the damaged file is found changed a moment later, by whom is not known", strict=False))])
+    reason="seen: the damaged file changed a moment later; g1 gone, before memory is managed", strict=False))])
 def test_memory_is_managed_on_when_the_store_is(kind, lab, pair):
     h1, guests = pair
     with Agents(lab, hosts=[h1]) as agents:
