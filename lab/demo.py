@@ -63,6 +63,9 @@ def close(lab, voice, fleet, keep):
     print()
     for text in voice.failed:
         print(f"did not come: {text}")
+    if voice.failed and os.getloadavg()[0] > 2 * os.cpu_count():
+        print(f"The machine itself is busy: load {os.getloadavg()[0]:.0f} on {os.cpu_count()} CPUs. Hosts then get less "
+              "CPU than the lab gives them; try again when it is calm.")
     print(f"{'All expected effects came' if not voice.failed else f'{len(voice.failed)} expected effects did not come'}"
           f", in {voice.seconds():.0f} s.")
     if not keep:
