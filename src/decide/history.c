@@ -53,6 +53,7 @@ static void close_slot(struct history *h)
         h->sum[r] = h->top[r] = 0;
     }
     remember_day(h, mean);
+    level_add(&h->level, mean[HISTORY_CPU], HISTORY_SLOT_S);
     h->filled_s = 0;
     h->slot++;
     if (h->n < HISTORY_SLOTS)

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/timepoint.h"
+#include "decide/level.h"
 
 #define HISTORY_SLOT_S 30 // as long as the shortest migration worth planning for; an hour is 120 slots
 #define HISTORY_SLOTS 120 // one hour
@@ -42,6 +43,7 @@ struct history {
     float max[HISTORY_RESOURCES][HISTORY_SLOTS];
     float day[HISTORY_RESOURCES][HISTORY_DAY_SLOTS]; // decaying mean by time of day (UTC)
     uint8_t day_n[HISTORY_DAY_SLOTS];                // days behind it, up to 255
+    struct level level;                              // of the CPU demand, over hours
 };
 
 // An hour of demand in twelve slots of 300 s; of a VM or the sum over a host's VMs. Travels between hosts.
@@ -82,7 +84,8 @@ struct history_summary {
     float p99[HISTORY_RESOURCES];
     float trend_per_h[HISTORY_RESOURCES];
     float period_s[HISTORY_RESOURCES];
-    float covered_s; // length of the history behind it
+    float covered_s;    // length of the history behind it
+    struct level level; // of the CPU demand
 };
 
 // Empties a ring.

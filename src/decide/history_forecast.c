@@ -272,7 +272,7 @@ void history_forecast(const struct history *h, enum history_resource resource, d
 void history_summarize(const struct history *h, const double most[HISTORY_RESOURCES],
                        const struct history_prior *prior, struct history_summary *ret)
 {
-    struct history_summary s = {.covered_s = (float)history_covered_s(h)};
+    struct history_summary s = {.covered_s = (float)history_covered_s(h), .level = h->level};
     history_to_series(h, &s.series);
     for (int r = 0; r < HISTORY_RESOURCES; r++) {
         struct history_forecast f;

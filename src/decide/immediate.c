@@ -250,9 +250,12 @@ static void take_hosts(struct immediate *s, const struct immediate_input *in, si
 static void accrue(struct immediate *s, double loss, double dt_s)
 {
     if (loss >= IMMEDIATE_LOSS_LEAST) {
-        s->accrued_lost_vm_s += loss * dt_s;
-        s->lasted_s += s->calm ? dt_s / 2 : dt_s; // it began somewhere within the first interval
-        s->unbroken_s += dt_s;
+        // It began somewhere within the first interval: half of it; of a long interval nobody knows, so no more than
+        // what is still a spike.
+        double seen_s = s->calm ? fmin(dt_s, IMMEDIATE_SPIKE_S) : dt_s;
+        s->accrued_lost_vm_s += loss * seen_s;
+        s->lasted_s += s->calm ? seen_s / 2 : seen_s;
+        s->unbroken_s += seen_s;
         s->calm = false;
         return;
     }
@@ -354,7 +357,9 @@ void immediate_step(struct immediate *s, const struct immediate_input *in, struc
     out->lasted_s = s->lasted_s;
 
     bool held = held_back(s, in, now), cooling = now.ms < s->cool_until_ms;
-    if (out->loss_per_s < IMMEDIATE_LOSS_LEAST)
+    if (in->age_s > IMMEDIATE_OWN_AGE_MOST_S)
+        out->verdict = IMMEDIATE_STALE;
+    else if (out->loss_per_s < IMMEDIATE_LOSS_LEAST)
         out->verdict = IMMEDIATE_CALM;
     else if (in->move_running)
         out->verdict = IMMEDIATE_BUSY;
@@ -403,6 +408,7 @@ const char *immediate_verdict_name(enum immediate_verdict verdict)
         [IMMEDIATE_BUSY] = "busy",
         [IMMEDIATE_COOLING] = "cooling",
         [IMMEDIATE_HELD_BACK] = "held-back",
+        [IMMEDIATE_STALE] = "stale",
     };
     return name[verdict];
 }
@@ -427,6 +433,9 @@ char *immediate_explain(const struct immediate_output *out, char *text, size_t s
     case IMMEDIATE_HELD_BACK:
         snprintf(text, size, "%.2f VM-seconds are lost per second; the long-term balancer is planning",
                  out->loss_per_s);
+        break;
+    case IMMEDIATE_STALE:
+        snprintf(text, size, "the figures are too old to tell whether anything is lost now");
         break;
     case IMMEDIATE_MOVE:
     case IMMEDIATE_WAIT:

@@ -33,6 +33,8 @@
 #define IMMEDIATE_HOLD_BACK_MOST_S 60.0 // the long-term balancer is not waited for longer
 #define IMMEDIATE_ROW_AGE_MOST_S                                                                             \
     60.0 // a host whose row is older is no destination (driver: allow its heartbeat)
+// Own figures older than that say nothing of the present contention: it may be over.
+#define IMMEDIATE_OWN_AGE_MOST_S 60.0
 #define IMMEDIATE_NO_DESTINATION_S 60.0 // the signal is not repeated sooner
 #define IMMEDIATE_CRITICAL 0.3          // satisfaction of a VM in distress ...
 #define IMMEDIATE_CRITICAL_S 30.0       // ... for so long: critical
@@ -93,10 +95,11 @@ struct immediate_input {
     size_t n_vms;
     const struct immediate_vm *vm;
     size_t n_hosts;
-    const struct immediate_host *host;               // all others
-    bool long_term_planning;                         // hold back
-    bool move_running;                               // one of this host's moves is under way
-    double growth;                                   // 0: PUSH_GROWTH
+    const struct immediate_host *host; // all others
+    bool long_term_planning;           // hold back
+    bool move_running;                 // one of this host's moves is under way
+    double growth;                     // 0: PUSH_GROWTH
+    double age_s; // of the own VMs' figures: beyond IMMEDIATE_OWN_AGE_MOST_S nothing is decided on them
     const struct migration_calibration *calibration; // may be NULL
 };
 
@@ -111,6 +114,7 @@ enum immediate_verdict {
     IMMEDIATE_BUSY,      // a move is under way
     IMMEDIATE_COOLING,   // after a move
     IMMEDIATE_HELD_BACK, // the long-term balancer plans
+    IMMEDIATE_STALE,     // the own figures are too old: what they show may be over
 };
 
 struct immediate_output {

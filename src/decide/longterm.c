@@ -145,10 +145,12 @@ static void mark(struct longterm *l, struct plan_settings *plan)
     for (uint32_t v = 0; v < s->vms.n; v++) {
         const struct resident *r = l->of_vm[v];
         hold[v] = (l->in->vm_busy && l->in->vm_busy[v]) ||
-                  is_within(l, r->left_ms[LONGTERM_MOVES_A_DAY - 1], 86400);
+                  is_within(l, r->left_ms[LONGTERM_MOVES_A_DAY - 1], 86400) ||
+                  (l->in->vm_moves_24h && l->in->vm_moves_24h[v] >= LONGTERM_MOVES_A_DAY);
         // The last move of a day is for need, not for packing.
         keep[v] = is_within(l, r->left_ms[0], l->settings.vm_rest_s) ||
-                  is_within(l, r->left_ms[LONGTERM_MOVES_A_DAY - 2], 86400);
+                  is_within(l, r->left_ms[LONGTERM_MOVES_A_DAY - 2], 86400) ||
+                  (l->in->vm_moves_24h && l->in->vm_moves_24h[v] >= LONGTERM_MOVES_A_DAY - 1);
     }
     plan->hold = hold;
     plan->keep = keep;
@@ -183,6 +185,16 @@ static void make_plan(struct longterm *l, struct plan *ret)
     }
     enum plan_goal goal = settings.goal;
     settings.goal = PLAN_PACK;
+    if (settings.series.level) {
+        // The planner itself knows when it is time for one host more or less.
+        settings.pack_anew = !l->packed;
+        settings.pack_fewer = l->packed && seconds_since(l, l->packable_at) >= l->settings.pack_after_s;
+        plan_make(l->in->snapshot, &settings, l->arena, ret);
+        if (settings.pack_anew || wakes(ret))
+            l->packable_at = l->now;
+        l->packed = true;
+        return;
+    }
     plan_make(l->in->snapshot, &settings, l->arena, ret);
     bool packs = ret->hosts_emptied > 0;
     if (!packs || wakes(ret)) {

@@ -38,9 +38,11 @@ struct longterm_settings longterm_settings_default(void);
 
 struct longterm_input {
     const struct snapshot *snapshot;
-    const uint64_t *vm_id;     // stable identity of each VM of the snapshot; NULL: its number
-    const uint64_t *host_id;   // of each host; NULL: its number
-    const bool *vm_busy;       // in an open claim or migration: not ordered again; NULL: none
+    const uint64_t *vm_id;   // stable identity of each VM of the snapshot; NULL: its number
+    const uint64_t *host_id; // of each host; NULL: its number
+    const bool *vm_busy;     // in an open claim or migration: not ordered again; NULL: none
+    const uint32_t
+        *vm_moves_24h; // moves of each VM in the last day, whoever ordered them; NULL: those seen here
     struct plan_series series; // aligned demand of the last hour (plan.h); optional
     bool lease_held;
     bool destination_wanted;  // a host reports that it found no destination

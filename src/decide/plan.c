@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "decide/pack.h"
+#include "decide/pack_level.h"
 #include "decide/plan_cost.h"
 #include "decide/plan_improve.h"
 #include "decide/plan_order.h"
@@ -244,7 +245,9 @@ void plan_make(const struct snapshot *snapshot, const struct plan_settings *sett
     bool *woken = arena_new_array(state->arena, bool, state->n_hosts);
     bool *emptied = arena_new_array(state->arena, bool, state->n_hosts);
     wake_hosts(state, search, &steps, woken);
-    if (settings->goal == PLAN_PACK && !any(state, woken))
+    if (state->leveled)
+        plan.hosts_emptied = pack_level_run(state, search, &steps, emptied, woken);
+    else if (settings->goal == PLAN_PACK && !any(state, woken))
         plan.hosts_emptied = pack_run(state, search, &steps, emptied);
     tell_host_actions(state, &steps, woken, emptied, arena, &plan);
     tell_moves(state, &steps, arena, &plan);

@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "decide/level.h"
 #include "decide/score.h"
 #include "model/snapshot.h"
 
@@ -53,6 +54,10 @@ enum plan_measure {
 struct plan_series {
     uint32_t n_slots;       // 0: none
     const float *cpu_cores; // cpu_cores[v * n_slots + slot], oldest first; NAN where nothing is known
+    // The level of each VM (covered_s 0: taken from the demand now); NULL: packing goes by the slots. With levels
+    // PLAN_PACK keeps the number of hosts by expected overloads (pack_level.h).
+    const struct level *level;
+    double age_s; // how old the demands of the snapshot are; with levels
 };
 
 struct plan_settings {
@@ -79,6 +84,8 @@ struct plan_settings {
     void *barred_data;
     // Hosts whose VMs lose no more than this part are left alone: what packing has accepted, relieving does not undo.
     double tolerated_loss;
+    bool pack_anew;            // PLAN_PACK with levels: choose all hosts anew, not one more or one less
+    bool pack_fewer;           // PLAN_PACK with levels: a host may be emptied
     uint32_t most_emptied;     // PLAN_PACK: at most so many hosts in one plan; 0: no bound
     struct plan_series series; // optional
 };

@@ -121,6 +121,8 @@ double plan_expected_part(struct plan_state *state, uint32_t h, uint32_t with, b
 bool plan_is_needy(const struct plan_state *state, uint32_t h)
 {
     const struct plan_host *host = &state->host[h];
+    if (state->leveled) // CPU is pack_level.h's
+        return !fits_in(host->mem_want, host->mem_cap);
     return host->loss_now > host->own_loss + PLAN_ROUNDING ||
            host->loss > host->own_loss + state->settings.tolerated_loss * host->weight + PLAN_ROUNDING;
 }
@@ -157,6 +159,7 @@ static void sum_host(struct plan_state *state, uint32_t h)
     host->cpu = host->cpu_want = host->mem_used = host->mem_want = host->mem_bound = host->mem_max = 0;
     host->own_loss = host->cpu_var = host->mem_var = host->weight = 0;
     host->n_vms = 0;
+    host->level = (struct level){0};
     double *slots = state->n_slots ? &state->host_series[(size_t)h * state->n_slots] : NULL;
     for (uint32_t i = 0; i < state->n_slots; i++)
         slots[i] = 0;
@@ -172,6 +175,9 @@ static void sum_host(struct plan_state *state, uint32_t h)
         host->cpu_var += vm->cpu_var;
         host->mem_var += vm->mem_var;
         host->weight += vm->weight;
+        host->level.mean += vm->level.mean;
+        host->level.var += vm->level.var;
+        host->level.third += vm->level.third;
         host->n_vms++;
         for (uint32_t i = 0; i < state->n_slots; i++)
             slots[i] += (double)state->series[(size_t)v * state->n_slots + i];
@@ -394,9 +400,10 @@ static void allocate_scratch(struct plan_state *state)
 static void load_series(struct plan_state *state)
 {
     const struct plan_series *from = &state->settings.series;
-    state->n_slots = from->n_slots;
-    if (!from->n_slots)
+    state->leveled = from->level != NULL && state->settings.goal == PLAN_PACK;
+    if (!from->n_slots || state->leveled)
         return;
+    state->n_slots = from->n_slots;
     state->series = arena_new_array(state->arena, float, (size_t)state->n_vms * from->n_slots);
     state->host_series = arena_new_array(state->arena, double, (size_t)state->n_hosts * from->n_slots);
     for (uint32_t v = 0; v < state->n_vms; v++) {
@@ -405,6 +412,34 @@ static void load_series(struct plan_state *state)
             state->series[(size_t)v * from->n_slots + i] =
                 isnan(known[i]) ? (float)state->snapshot->vms.cpu_demand_cores[v] : known[i];
     }
+}
+
+// Levels of the VMs, and how far all of them together are from theirs in the last hour.
+static void load_levels(struct plan_state *state)
+{
+    const struct plan_series *from = &state->settings.series;
+    double mean = 0, lately = 0;
+    for (uint32_t v = 0; v < state->n_vms; v++) {
+        struct plan_vm *vm = &state->vm[v];
+        const struct level *level = &from->level[state->input_vm[v]];
+        double most = fmin(state->snapshot->vms.cpu_limit_cores[v], state->snapshot->vms.vcpus[v]);
+        struct level first = {.mean = vm->cpu_want};
+        vm->level = level_expected(level->covered_s > 0 ? level : &first, most);
+        const float *slot = &from->cpu_cores[(size_t)state->input_vm[v] * from->n_slots];
+        double sum = 0;
+        uint32_t n = 0;
+        for (uint32_t i = 0; i < from->n_slots; i++) {
+            if (isnan(slot[i]))
+                continue;
+            sum += (double)slot[i];
+            n++;
+        }
+        if (n < PLAN_TIDE_SLOTS)
+            continue;
+        mean += vm->level.mean;
+        lately += sum / n;
+    }
+    state->tide = mean > 0 ? lately / mean : 1;
 }
 
 static void aim(struct plan_state *state)
@@ -455,6 +490,8 @@ struct plan_state *plan_state_new(const struct snapshot *snapshot, const struct 
         state->uncertain = state->uncertain || vm->cpu_var > 0 || vm->mem_var > 0;
     }
     state->track_loss = settings->goal != PLAN_BALANCE;
+    if (state->leveled)
+        load_levels(state);
     for (uint32_t h = 0; h < s->hosts.n; h++) {
         sum_host(state, h);
         state->host[h].start_bound = state->host[h].mem_bound;

@@ -24,6 +24,8 @@
 // With series: the part of the loss that is what is seen now; the rest is expected from the slots of the series. A
 // contention that was not there before mostly passes within one slot of six in a horizon of half an hour.
 #define PLAN_SERIES_NOW 0.3
+// A series shorter than that says nothing of what all VMs have in common.
+#define PLAN_TIDE_SLOTS 4
 // Sums that differ by rounding alone are equal.
 #define PLAN_ROUNDING 1e-9
 
@@ -39,6 +41,7 @@ struct plan_vm {
     double own_loss;         // lost per second even where there is plenty (a limit below the demand)
     double move_cost;        // lost VM-seconds of one migration at the cluster's usual bandwidth
     double cpu_var, mem_var; // of the demand
+    struct level level;      // of the CPU demand
     uint32_t host, home;
     uint32_t next, previous; // in the host's list, ascending; SNAPSHOT_NONE at the ends
     bool fixed;              // may not be moved
@@ -51,6 +54,7 @@ struct plan_host {
     double max_cap;          // bound on the sum of configured memory, HUGE_VAL without one
     double cpu, cpu_want, mem_used, mem_want, mem_bound, mem_max, own_loss;
     double cpu_var, mem_var;
+    struct level level;            // sum over its VMs
     double weight;                 // of its VMs
     double cpu_load, mem_load;     // demand / capacity, as the balance measures take it
     double loss_now;               // lost by what is demanded now alone
@@ -82,9 +86,11 @@ struct plan_state {
     struct rules *rules;
     struct entitlement_claim *cpu_claim, *mem_claim; // per VM
     bool uncertain;                                  // some demand has a standard deviation
-    uint32_t n_slots;                                // of the series; 0: none
-    float *series;                                   // per VM, slot by slot; the demand now where unknown
-    double *host_series;                             // per host
+    bool leveled;                                    // packs by levels
+    double tide;         // demand of the last hour / sum of levels: what all VMs have in common
+    uint32_t n_slots;    // of the series; 0: none
+    float *series;       // per VM, slot by slot; the demand now where unknown
+    double *host_series; // per host
     // balance: sums of the loads of hosts that are up, and the loads to aim at
     double cpu_sum, mem_sum;
     double cpu_target, mem_target;

@@ -103,6 +103,9 @@ void ballast_note_move(struct ballast *b, uint32_t vm, uint32_t from);
 // The decaying count of migrations of a VM as decide is told: such that its 1 + n^2 becomes the scenario's shape.
 double ballast_count(const struct ballast *b, uint32_t vm);
 
+// Moves of the VM in the last day, whoever ordered them.
+uint32_t ballast_moves_24h(const struct ballast *b, uint32_t vm);
+
 // The memory manager of host h, if due. Sets balloons.
 void ballast_memory_step(struct ballast *b, uint32_t h);
 

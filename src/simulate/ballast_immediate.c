@@ -8,12 +8,14 @@
 // IMMEDIATE_ROW_AGE_MOST_S, as real heartbeats come every few seconds.
 #define HEARTBEAT_S 10.0
 
-static double moves_within_day(const struct ballast_vm *vm, int64_t now_ms)
+uint32_t ballast_moves_24h(const struct ballast *b, uint32_t v)
 {
-    uint32_t n = vm->n_moves < 8 ? vm->n_moves : 8;
-    double count = 0;
+    const struct ballast_vm *vm = &b->vm[v];
+    uint32_t n = vm->n_moves < 8 ? vm->n_moves : 8, count = 0;
+    if (!b->scenario->bars)
+        return 0;
     for (uint32_t i = 0; i < n; i++)
-        count += now_ms - vm->move_ms[i] < 86400000;
+        count += b->now_ms - vm->move_ms[i] < 86400000;
     return count;
 }
 
@@ -38,8 +40,8 @@ static struct immediate_vm own_vm(const struct ballast *b, uint32_t v)
         .shares = view->vm_shares[v],
         .dirty_mib_s = view->dirty_mib_s[v],
         .migrations_1h = ballast_count(b, v),
-        .migrations_24h = b->scenario->bars ? moves_within_day(vm, b->now_ms) : 0,
-        .movable = view->vm_to[v] == VIEW_NONE,
+        .migrations_24h = ballast_moves_24h(b, v),
+        .movable = view->vm_to[v] == VIEW_NONE && ballast_moves_24h(b, v) < LONGTERM_MOVES_A_DAY,
         .distress = vm->distress,
         .history = b->scenario->history ? &vm->history : NULL,
     };
@@ -128,7 +130,9 @@ void ballast_immediate_step(struct ballast *b, uint32_t h)
         .n_vms = list->n,
         .vm = b->immediate_vm,
         .host = b->immediate_host,
-        .move_running = host->busy || view->host_out[h] > 0,
+        // Claims: a contention that a move on its way here or away makes, or is about to end, is left alone.
+        .move_running = host->busy || view->host_out[h] > 0 || view->host_in[h] > 0,
+        .age_s = b->scenario->information == INFORMATION_LATE ? TRACE_SLOT_S : 0,
     };
     for (uint32_t i = 0; i < list->n; i++)
         b->immediate_vm[i] = own_vm(b, list->vm[i]);

@@ -108,6 +108,8 @@ void ballast_longterm_step(struct ballast *b)
     uint64_t *id = arena_new_array(s->arena, uint64_t, n);
     bool *busy = arena_new_array(s->arena, bool, n);
     float *series = arena_new_array(s->arena, float, (size_t)n *HISTORY_SERIES);
+    struct level *level = arena_new_array(s->arena, struct level, n);
+    uint32_t *moves = arena_new_array(s->arena, uint32_t, n);
     for (uint32_t h = 0; h < view->n_hosts; h++)
         fill_host(s, b, h);
     for (uint32_t i = 0; i < n; i++) {
@@ -115,14 +117,19 @@ void ballast_longterm_step(struct ballast *b)
         fill_vm(s, b, i, v);
         fill_series(series + (size_t)i * HISTORY_SERIES, b, v);
         id[i] = v;
+        level[i] = b->vm[v].history.level;
+        moves[i] = ballast_moves_24h(b, v);
         busy[i] = view->vm_to[v] != VIEW_NONE;
     }
     struct longterm_input in = {
         .snapshot = s,
         .vm_id = id,
         .vm_busy = busy,
+        .vm_moves_24h = moves,
         .series = {.n_slots = b->scenario->history ? HISTORY_SERIES : 0,
-                   .cpu_cores = b->scenario->history ? series : NULL},
+                   .cpu_cores = b->scenario->history ? series : NULL,
+                   .level = b->scenario->history ? level : NULL,
+                   .age_s = b->scenario->information == INFORMATION_LATE ? TRACE_SLOT_S : 0},
         .lease_held = true,
         .destination_wanted = b->destination_wanted,
     };
