@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "command/live.h"
 #include "command/load.h"
 #include "command/score_print.h"
 #include "command/table.h"
@@ -12,7 +13,8 @@ struct plan_options {
     const char *goal, *balance, *measure;
     int64_t max_moves;
     double mem_overcommit, horizon_s, time_limit_ms;
-    bool json;
+    const char *store;
+    bool live, json;
 };
 
 #define O struct plan_options
@@ -33,6 +35,8 @@ static const struct option_row rows[] = {
                   "how long the benefit of a move is counted"),
     OPTION_NUMBER_OR(O, time_limit_ms, "time-limit-ms", "MS", 1, 86400000, 0,
                      "stop searching after so long and print what was found (default: no limit)"),
+    OPTION_FLAG(O, live, "live", "plan for the cluster of the configured store instead of a file"),
+    LIVE_OPTION(O),
     OPTION_FLAG(O, json, "json", "print one JSON object (ballast-plan-1)"),
 };
 #undef O
@@ -185,13 +189,9 @@ static void print_table(const struct snapshot *s, const struct plan *plan, doubl
            elapsed_ms, plan->stopped ? " (stopped at the limit: more may be possible)" : "");
 }
 
-static int run(const void *values, char **words, int n_words, struct error *err)
+static int plan_and_print(const struct plan_options *options, const struct snapshot *snapshot,
+                          struct error *err)
 {
-    (void)n_words;
-    const struct plan_options *options = values;
-    struct snapshot *snapshot = NULL;
-    if (load_snapshot(words[0], &snapshot, err) < 0)
-        return exit_status_of(err);
     struct plan_settings settings = settings_of(options);
     double started_ms = clock_cpu_ms();
     struct mono deadline = mono_after_ms(clock_mono(), (int64_t)options->time_limit_ms);
@@ -202,19 +202,54 @@ static int run(const void *values, char **words, int n_words, struct error *err)
     struct plan plan = {0};
     plan_make(snapshot, &settings, snapshot->arena, &plan);
     double elapsed_ms = clock_cpu_ms() - started_ms;
-    int status = EXIT_DONE;
     if (options->json)
-        status = print_json(snapshot, &plan, elapsed_ms, err);
-    else
-        print_table(snapshot, &plan, elapsed_ms);
+        return print_json(snapshot, &plan, elapsed_ms, err);
+    print_table(snapshot, &plan, elapsed_ms);
+    return EXIT_DONE;
+}
+
+static int run_live(const struct plan_options *options, struct error *err)
+{
+    struct store_cluster *cluster = NULL;
+    if (live_read(options->store, &cluster, err) < 0)
+        return exit_status_of(err);
+    const struct snapshot *snapshot = cluster->snapshot;
+    int status = EXIT_FAILED;
+    if (snapshot->hosts.n == 0) {
+        error_set(err, ERROR_FAILED, "no host has joined the cluster yet: start ballastd on its hosts");
+    } else if (snapshot_check(snapshot, err) < 0) {
+        error_context(err, "the cluster as reported");
+    } else {
+        // what is on its way, excluded or managed by others is not movable in this snapshot already
+        status = plan_and_print(options, snapshot, err);
+    }
+    store_cluster_free(cluster);
+    return status == EXIT_FAILED ? exit_status_of(err) : status;
+}
+
+static int run(const void *values, char **words, int n_words, struct error *err)
+{
+    const struct plan_options *options = values;
+    if (options->live == (n_words == 1)) {
+        error_set(err, ERROR_INPUT,
+                  options->live ? "--live takes no SNAPSHOT: give one of the two"
+                                : "give a SNAPSHOT, or --live for the configured store's cluster");
+        return EXIT_USAGE;
+    }
+    if (options->live)
+        return run_live(options, err);
+    struct snapshot *snapshot = NULL;
+    if (load_snapshot(words[0], &snapshot, err) < 0)
+        return exit_status_of(err);
+    int status = plan_and_print(options, snapshot, err);
     snapshot_free(snapshot);
     return status;
 }
 
 const struct verb verb_plan = {
     .name = "plan",
-    .words = "SNAPSHOT",
-    .least_words = 1,
+    .words = "[SNAPSHOT]",
+    .least_words = 0,
     .most_words = 1,
     .summary = "which VMs to move, in which order, and why (touches nothing)",
     .more = "Hosts in maintenance are emptied and broken strict rules mended first, whatever the goal.\n"
