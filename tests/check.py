@@ -18,6 +18,7 @@ import xml.etree.ElementTree as ET
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FUZZ_SECONDS = os.environ.get("FUZZ_SECONDS", "60")
+MOST_REPEATED = 8  # more failures than that are no accident
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-ra"]
 
 
@@ -95,6 +96,44 @@ def pytest(totals, name, arguments):
     by_junit(totals, name, status, junit)
 
 
+def failed_cases(path, folder):
+    """Node ids of the failed tests of a JUnit file (family xunit1); [] when there is none."""
+    try:
+        cases = ET.parse(path).iter("testcase")
+        return ["%s::%s" % (os.path.join(folder, os.path.basename(c.get("file"))), c.get("name")) for c in cases
+                if c.find("failure") is not None or c.find("error") is not None]
+    except (OSError, ET.ParseError, TypeError):
+        return []
+
+
+def pytest_twice(totals, name, folder, arguments):
+    """As pytest, and what failed is run once more: emulated guests on a busy machine miss a bound now and then.
+
+    Only what fails twice has failed. What passed the second time is named: it wants looking at.
+    """
+    junit = os.path.join(ROOT, "build", name + ".junit.xml")
+    again = os.path.join(ROOT, "build", name + "-again.junit.xml")
+    for path in (junit, again):
+        if os.path.exists(path):
+            os.unlink(path)
+    family = ["-o", "junit_family=xunit1"]
+    status = run([*PYTEST, *family, "--junitxml=" + junit, folder, *arguments])
+    failed = failed_cases(junit, folder)
+    if status != 1 or not failed or len(failed) > MOST_REPEATED:
+        return by_junit(totals, name, status, junit)
+    passed, n_failed, skipped = count_junit(junit)
+    run([*PYTEST, *family, "--junitxml=" + again, *failed])
+    still = failed_cases(again, folder)
+    counts = count_junit(again)
+    if counts is None or sum(counts) < len(set(failed)):  # not all of them ran
+        still = failed
+    for case in failed:
+        if case not in still:
+            print("unstable: %s failed at first and passed when repeated" % case, flush=True)
+    n_still = n_failed if still is failed else len(still)
+    return totals.add(passed + n_failed - n_still, n_still, skipped, name)
+
+
 def unit(totals):
     """the programs and the unit tests, with gcc"""
     if run(["make", "--no-print-directory", "all"]) != 0:
@@ -144,7 +183,7 @@ def fuzz(totals):
 
 def system(totals):
     """the whole system on the lab: real hosts, real guests"""
-    pytest(totals, "system", ["tests/system", "-m", "not long"])
+    pytest_twice(totals, "system", "tests/system", ["-m", "not long"])
 
 
 def long(totals):
