@@ -425,13 +425,13 @@ static void load_levels(struct plan_state *state)
         double most = fmin(state->snapshot->vms.cpu_limit_cores[v], state->snapshot->vms.vcpus[v]);
         struct level first = {.mean = vm->cpu_want};
         vm->level = level_expected(level->covered_s > 0 ? level : &first, most);
-        const float *slot = &from->cpu_cores[(size_t)state->input_vm[v] * from->n_slots];
+        size_t row = (size_t)state->input_vm[v] * from->n_slots;
         double sum = 0;
         uint32_t n = 0;
         for (uint32_t i = 0; i < from->n_slots; i++) {
-            if (isnan(slot[i]))
+            if (isnan(from->cpu_cores[row + i]))
                 continue;
-            sum += (double)slot[i];
+            sum += (double)from->cpu_cores[row + i];
             n++;
         }
         if (n < PLAN_TIDE_SLOTS)
