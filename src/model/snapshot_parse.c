@@ -414,13 +414,20 @@ static const yajl_callbacks callbacks = {
     .yajl_end_array = on_end_array,
 };
 
-// What is not JSON: line and column of the byte at which the parser gave up.
-static void syntax_error(yajl_handle handle, const char *text, size_t size, struct error *err)
+// What is not JSON: line and column of the byte at which the parser gave up, or of the end of a text that is
+// cut off (is_cut): there all that was read is right, and the parser only says "premature EOF".
+static void syntax_error(yajl_handle handle, const char *text, size_t size, bool is_cut, struct error *err)
 {
-    size_t at = yajl_get_bytes_consumed(handle), line = 1, column = 1;
+    size_t at = is_cut ? size + 1 : yajl_get_bytes_consumed(handle), line = 1, column = 1;
     for (size_t i = 0; i + 1 < at && i < size; i++) { // the last byte read is the one that was wrong
         column = text[i] == '\n' ? 1 : column + 1;
         line += text[i] == '\n';
+    }
+    if (is_cut) {
+        error_set(err, ERROR_INPUT,
+                  "line %zu, column %zu: the file ends before its JSON object is complete; write it anew",
+                  line, column);
+        return;
     }
     unsigned char *said = yajl_get_error(handle, 0, NULL, 0);
     char *what = said ? (char *)said : NULL;
@@ -439,10 +446,11 @@ static int parse(struct parser *p, const char *text, size_t size)
         return -1;
     }
     yajl_status status = yajl_parse(handle, (const unsigned char *)text, size);
-    if (status == yajl_status_ok)
+    bool is_all_read = status == yajl_status_ok;
+    if (is_all_read)
         status = yajl_complete_parse(handle);
     if (status != yajl_status_ok && !p->failed)
-        syntax_error(handle, text, size, p->err);
+        syntax_error(handle, text, size, is_all_read, p->err);
     if (status == yajl_status_ok && p->where != AT_END) {
         error_set(p->err, ERROR_INPUT,
                   "the file must hold one JSON object, and it ends before that is complete");

@@ -123,7 +123,7 @@ static void bad_input_is_refused_with_place_and_cure(void **state)
         {"", "one JSON object"},
         {"[]", "one JSON object"},
         {"{\"format\":\"ballast-snapshot-1\",\n\"hosts\":[NaN]}", "line 2, column 10: not JSON"},
-        {"{\"format\":\"ballast-snapshot-1\",\"hosts\":[" H0, "not JSON"},
+        {"{\"format\":\"ballast-snapshot-1\",\"hosts\":[\n", "line 2, column 1: the file ends before"},
         {"{\"format\":\"x\"}", "/format: must be \"ballast-snapshot-1\""},
         {"{\"hosts\":[],\"vms\":[]}", "/format: is missing"},
         {TEXT("", "", ""), "/hosts: there must be at least one host"},
