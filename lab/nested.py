@@ -43,7 +43,7 @@ def mirror():
 
 # Which tests of the lab are worth their time there.
 TESTS = ("confined or pressure or sees_its_own_memory or own_name or live_migration or steal or balloon_takes "
-         "or crashed or down_leaves_nothing")
+         "or crashed or reads_a_disk or down_leaves_nothing")
 
 UNIT = """\
 [Unit]

@@ -14,7 +14,7 @@ import libvirt
 from .guest import Guest
 from .paths import RUN, SOURCE, LabError, run, start_time
 from .template import clone, template
-from .xml import GuestOptions, disk_path, domain
+from .xml import GuestOptions, disk_path, domain, swap_path
 
 libvirt.registerErrorHandler(lambda *_: None, None)  # errors are raised; nothing is printed beside them
 
@@ -74,6 +74,7 @@ class Host:
         self.dir = lab.dir / self.name
         self.uri = f"qemu:///system?socket={self.dir}/run/libvirt-sock"   # for clients anywhere on the machine
         self.peer_uri = f"qemu+tcp://{self.name}/system"                  # for clients inside the lab's hosts
+        self.disks = Path(lab.state["disks"]) / self.name                 # /run/lab/disks inside
         self._conn = None
 
     def __repr__(self):
@@ -97,7 +98,7 @@ class Host:
         joins = "".join(f"echo $$ > {shlex.quote(str(f))}; " for f in groups.procs_files(self.name))
         inner = ["nsenter", f"--net=/run/netns/{network.of(self.name)}", "unshare", "--mount", "--uts", "--ipc",
                  "--pid", "--cgroup", "--fork", "--kill-child", "sh", SOURCE / "host/init.sh", self.dir, self.name,
-                 groups.for_init, self.lab.lxcfs or "none", self.lab.dir / "drivers"]
+                 groups.for_init, self.lab.lxcfs or "none", self.lab.dir / "drivers", self.disks]
         with open(self.dir / "host.log", "w") as log:
             outer = subprocess.Popen(["sh", "-ec", joins + "exec " + shlex.join(map(str, inner))],
                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
@@ -106,9 +107,10 @@ class Host:
         groups.started(self.name, outer.pid, self.dir / "unshared")
 
     def _reset_directory(self):
-        for what in ["run", "guests", "var", "work", "newrun", "etc", "psi"]:
-            shutil.rmtree(self.dir / what, ignore_errors=True)
-            (self.dir / what).mkdir(parents=True)
+        for path in [*(self.dir / what for what in ["run", "guests", "guests/disks", "var", "work", "newrun", "etc",
+                                                    "psi"]), self.disks]:
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir(parents=True)
         for what in ["no-libvirtd", "unshared", "libvirtd.pid"]:
             (self.dir / what).unlink(missing_ok=True)
         (self.dir / "etc/libvirtd.conf").write_text(LIBVIRTD_CONF.format(
@@ -281,13 +283,19 @@ class Host:
 
     # -- guests
 
-    def make_disk(self, disk_mib):
-        if disk_mib:
+    def make_disks(self, name, options):
+        """The disks of a guest, empty: the read-only one on every host, its swap here."""
+        if options.disk_mib:
             for host in self.lab.hosts:
-                path = host.dir / "guests" / Path(disk_path(disk_mib)).name
-                if path.parent.exists() and not path.exists():
-                    with open(path, "wb") as f:
-                        f.truncate(disk_mib << 20)
+                host._make_disk(disk_path(options.disk_mib), options.disk_mib)
+        if options.swap_disk_mib:
+            self._make_disk(swap_path(name), options.swap_disk_mib)
+
+    def _make_disk(self, path, mib):
+        path = self.disks / Path(path).name
+        if path.parent.exists() and not path.exists():
+            with open(path, "wb") as f:
+                f.truncate(mib << 20)
 
     def start_guest(self, name, mib=128, zram_mib=0, current_mib=None, stats_period_s=1, template=True, **options):
         """Start a guest and wait for its agent.
@@ -299,9 +307,10 @@ class Host:
         lab = self.lab
         if template:
             save = lab.template(self, options)
+            self.make_disks(name, options)
             clone(self, name, save, stats_period_s)
         else:
-            self.make_disk(options.disk_mib)
+            self.make_disks(name, options)
             self.conn.createXML(domain(name, options, lab.image, lab.accel, lab.tsc_khz,
                                        stats_period_s=stats_period_s), 0)
         guest = Guest(self, name)
@@ -309,6 +318,8 @@ class Host:
         guest.ask(f"name {name}")
         if zram_mib:
             guest.ask(f"swap {zram_mib}")
+        if options.swap_disk_mib:
+            guest.ask("swapdisk")
         if current_mib:
             guest.set_balloon(current_mib)
         return guest

@@ -17,7 +17,7 @@ from .guest import Guest
 from .host import Host
 from .image import image
 from .network import Network
-from .paths import CACHE, RUN, SOURCE, LabError, boot_id, run, start_time
+from .paths import CACHE, DISKS, RUN, SOURCE, LabError, boot_id, run, start_time
 from .teardown import labs, read_state, remove_stale, teardown
 from .template import template
 
@@ -41,6 +41,7 @@ class Lab:
         self.dir = RUN / self.tag
         self.shared = self.dir / "shared"     # a directory that every host sees under this path
         self.state = {"tag": self.tag, "boot_id": boot_id(), "index": 0, "watchdog": None, "lxcfs": None,
+                      "disks": str(DISKS / self.tag),
                       "cgroups": None, "owner": None if persistent else [os.getpid(), start_time(os.getpid())],
                       "hosts": {f"h{n}": {"mem_mib": mem_mib, "cpu_percent": cpu_percent, "outer": None}
                                 for n in range(1, hosts + 1)}}
@@ -101,7 +102,6 @@ class Lab:
     def template(self, host, options):
         if options not in self._templates:
             self._templates[options] = template(host, options, self.image, self.accel, self.tsc_khz)
-            host.make_disk(options.disk_mib)
         return self._templates[options]
 
     # -- up and down
@@ -249,16 +249,16 @@ class Lab:
             process.kill()
             process.wait()
         self.processes.clear()
+        for path in self.shared.iterdir():  # where /run is memory they are charged to the host that wrote them
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         for host in self.hosts:
             host.mend()
             if not host.is_up():
                 host.boot()
+            if self.groups.confines:  # first of all: in too little memory no libvirtd comes back
+                host.limit_memory(self.state["hosts"][host.name]["mem_mib"])
+                host.limit_cpu(self.state["hosts"][host.name]["cpu_percent"])
             (host.dir / "no-libvirtd").unlink(missing_ok=True)
         for host in self.hosts:
             host.wait_ready()
             host.destroy_guests()
-            if self.groups.confines:
-                host.limit_memory(self.state["hosts"][host.name]["mem_mib"])
-                host.limit_cpu(self.state["hosts"][host.name]["cpu_percent"])
-        for path in self.shared.iterdir():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -11,6 +11,9 @@ RUN = Path("/run/ballast-lab")
 # What is slow to make and safe to keep: guest kernel, helper programs, templates of guests, the KVM verdict.
 CACHE = Path(os.environ.get("BALLAST_LAB_CACHE", "/var/cache/ballast-lab"))
 
+# Disks of guests and what else must not be memory: /run is memory on a usual machine.
+DISKS = CACHE / "disks"
+
 
 class LabError(RuntimeError):
     """What failed, on which object, and what to do about it."""

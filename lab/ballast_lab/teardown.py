@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import cgroups
 from .network import Network
-from .paths import RUN, boot_id, run, start_time
+from .paths import DISKS, RUN, boot_id, run, start_time
 
 
 def labs():
@@ -67,6 +67,7 @@ def teardown(tag):
         _kill(state.get("lxcfs"))
         Network(tag, state["index"]).destroy()
         cgroups.reset_failed(tag)
+        shutil.rmtree(state.get("disks", ""), ignore_errors=True)
         if not left:
             shutil.rmtree(directory, ignore_errors=True)
             if directory.exists():
@@ -85,12 +86,15 @@ def remove_stale():
         state = read_state(tag)
         if state and is_stale(state):
             teardown(tag)
+    for path in DISKS.glob("*"):  # /run is empty after the machine booted, this is not
+        if not (RUN / path.name).exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def traces(tag):
     """What a lab of this tag has left on the machine; an empty list when nothing."""
     directory = RUN / tag
-    found = [str(directory)] if directory.exists() else []
+    found = [str(path) for path in (directory, DISKS / tag) if path.exists()]
     found += [n for n in Network.list() if n.startswith(f"ballast-lab-{tag}-")]
     found += [str(p) for p in [*cgroups.ROOT.glob(f"*/ballast-lab-{tag}"), *cgroups.ROOT.glob(f"ballast-lab-{tag}"),
                                *cgroups.ROOT.glob(f"*/ballast-lab-{tag}.scope")]]

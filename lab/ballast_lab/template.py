@@ -63,7 +63,7 @@ def _prune(folder):
 
 def _build(host, options, image, accel, tsc_khz, save, facts):
     from .guest import Guest
-    host.make_disk(options.disk_mib)
+    host.make_disks(TEMPLATE_NAME, options)
     raw = host.dir / "template.save"
     with host.unconfined():
         host.conn.createXML(domain(TEMPLATE_NAME, options, image, accel, tsc_khz, TEMPLATE_UUID), 0)

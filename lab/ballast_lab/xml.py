@@ -24,6 +24,7 @@ class GuestOptions:
     free_page_reporting: bool = True    # the guest tells QEMU which pages it freed
     balloon: str = "on"                 # "nodriver": a device that no driver serves; "none": no device
     disk_mib: int = 0                   # a read-only disk for the agent's "read"
+    swap_disk_mib: int = 0              # a disk to swap to (at the agent's "swapdisk"); such guests cannot migrate
     kernel_args: str = ""
 
     def __post_init__(self):
@@ -37,7 +38,17 @@ class GuestOptions:
 
 def disk_path(disk_mib):
     """Equal on every host, so that guests with a disk can migrate."""
-    return f"/run/lab/disk-{disk_mib}.raw"
+    return f"/run/lab/disks/disk-{disk_mib}.raw"
+
+
+def swap_path(name):
+    """A guest's own, since it is written to."""
+    return f"/run/lab/disks/{name}.swap"
+
+
+def _disk(path, target, extra):
+    return (f"<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none'/><source file='{path}'/>"
+            f"<target dev='{target}' bus='virtio'/>{extra}</disk>")
 
 
 def domain(name, options, image, accel, tsc_khz, uuid=None, stats_period_s=1):
@@ -55,11 +66,11 @@ def domain(name, options, image, accel, tsc_khz, uuid=None, stats_period_s=1):
         balloon = (f"<memballoon model='virtio' autodeflate='{_on(options.autodeflate)}' "
                    f"freePageReporting='{_on(options.free_page_reporting)}'>"
                    f"<stats period='{stats_period_s}'/></memballoon>")
-    disk = ""
+    disks = ""
     if options.disk_mib:
-        disk = ("<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none'/>"
-                f"<source file='{disk_path(options.disk_mib)}'/><target dev='vda' bus='virtio'/>"
-                "<readonly/></disk>")
+        disks += _disk(disk_path(options.disk_mib), "vda", "<readonly/>")
+    if options.swap_disk_mib:
+        disks += _disk(swap_path(name), "vdb", "")
     return f"""<domain type='{'qemu' if emulated else 'kvm'}'>
   <name>{name}</name>
   {f'<uuid>{uuid}</uuid>' if uuid else ''}
@@ -78,7 +89,7 @@ def domain(name, options, image, accel, tsc_khz, uuid=None, stats_period_s=1):
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='usb' model='none'/>
-    {disk}
+    {disks}
     <serial type='file'><source path='/run/lab/{name}.console'/></serial>
     <channel type='unix'>
       <source mode='bind' path='/run/lab/{name}.sock'/>

@@ -21,9 +21,11 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { ARGUMENTS_MAX = 3 };
+
 struct request {
-    const char *text[2]; /* arguments as given, "" where absent */
-    long long number[2]; /* the same as numbers, 0 where absent */
+    const char *text[ARGUMENTS_MAX]; /* as given, "" where absent */
+    long long number[ARGUMENTS_MAX]; /* the same as numbers, 0 where absent */
 };
 
 static const char *do_ping(const struct request *r)
@@ -46,6 +48,8 @@ static const char *do_dirty(const struct request *r)
 
 static const char *do_work(const struct request *r)
 {
+    loads->work_hot_pct = r->text[1][0] != '\0' ? r->number[1] : 20;
+    loads->work_passes = r->text[2][0] != '\0' ? r->number[2] : 1;
     loads->work_pct = r->number[0] > 100 ? 100 : r->number[0];
     return NULL;
 }
@@ -72,6 +76,12 @@ static const char *do_read(const struct request *r)
 static const char *do_swap(const struct request *r)
 {
     return swap_set((unsigned long)r->number[0]);
+}
+
+static const char *do_swapdisk(const struct request *r)
+{
+    (void)r;
+    return swap_to_disk();
 }
 
 static const char *do_drop(const struct request *r)
@@ -129,15 +139,15 @@ static const struct {
     {"work", 1, true, do_work},  {"cpu", 1, true, do_cpu},    {"read", 1, true, do_read},
     {"swap", 1, true, do_swap},  {"drop", 0, false, do_drop}, {"sysctl", 2, false, do_sysctl},
     {"name", 1, false, do_name}, {"quit", 0, false, do_quit}, {"panic", 0, false, do_panic},
-    {"stat", 0, false, do_ping},
+    {"stat", 0, false, do_ping}, {"swapdisk", 0, false, do_swapdisk},
 };
 
 static const char *handle(char *line, char *answer, size_t size)
 {
-    struct request r = {.text = {"", ""}};
+    struct request r = {.text = {"", "", ""}};
     char *save = NULL, *word = strtok_r(line, " ", &save);
     int arguments = 0;
-    for (char *p; arguments < 2 && (p = strtok_r(NULL, " ", &save)) != NULL; arguments++)
+    for (char *p; arguments < ARGUMENTS_MAX && (p = strtok_r(NULL, " ", &save)) != NULL; arguments++)
         r.text[arguments] = p;
     if (word == NULL)
         return "empty request";

@@ -83,9 +83,23 @@ void facts_line(char *line, size_t size)
 #undef FACT
 }
 
-const char *swap_set(unsigned long swap_mib)
+/* Write the header that mkswap writes (version, last page, the signature at the end of the first page), swap on. */
+static const char *swap_on(const char *device, unsigned long pages)
 {
     static unsigned char header[4096];
+    uint32_t version = 1, last_page = (uint32_t)(pages - 1);
+    memcpy(header + 1024, &version, 4);
+    memcpy(header + 1028, &last_page, 4);
+    memcpy(header + 4096 - 10, "SWAPSPACE2", 10);
+    int fd = open(device, O_WRONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : write(fd, header, sizeof header);
+    if (fd < 0 || close(fd) != 0 || n != (ssize_t)sizeof header)
+        return "cannot write to the device";
+    return swapon(device, 0) == 0 ? NULL : "swapon fails";
+}
+
+const char *swap_set(unsigned long swap_mib)
+{
     char text[32];
 
     if (access("/sys/block/zram0", F_OK) != 0)
@@ -100,14 +114,16 @@ const char *swap_set(unsigned long swap_mib)
     if (write_text("/sys/block/zram0/disksize", text) != 0)
         return "cannot size zram0";
 
-    /* the header that mkswap writes: version, last page, and the signature at the end of the first page */
-    uint32_t version = 1, last_page = (uint32_t)(swap_mib * 256 - 1);
-    memcpy(header + 1024, &version, 4);
-    memcpy(header + 1028, &last_page, 4);
-    memcpy(header + 4096 - 10, "SWAPSPACE2", 10);
-    int fd = open("/dev/zram0", O_WRONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : write(fd, header, sizeof header);
-    if (fd < 0 || close(fd) != 0 || n != (ssize_t)sizeof header)
-        return "cannot write to zram0";
-    return swapon("/dev/zram0", 0) == 0 ? NULL : "swapon fails";
+    return swap_on("/dev/zram0", swap_mib * 256);
+}
+
+const char *swap_to_disk(void)
+{
+    /* the one for "read" comes first where there is one, and cannot be written */
+    const char *device = access("/dev/vdb", F_OK) == 0 ? "/dev/vdb" : "/dev/vda";
+    int fd = open(device, O_RDWR | O_CLOEXEC);
+    off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+    if (fd >= 0)
+        close(fd);
+    return size < 8192 ? "this guest has no disk to swap to" : swap_on(device, (unsigned long)size / 4096);
 }

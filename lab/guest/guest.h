@@ -19,6 +19,8 @@ struct loads {
     volatile int64_t want_mib;     /* memory to hold */
     volatile int64_t dirty_mib_s;  /* rewrite so much of it per second */
     volatile int64_t work_pct;     /* share of the time spent on random accesses to it */
+    volatile int64_t work_hot_pct; /* share of these accesses that go to the first fifth of it; 20: uniform */
+    volatile int64_t work_passes;  /* how often an access goes through its page: how much it computes */
     volatile int64_t read_mib;     /* size of the file that is read in random order; 0: none */
     volatile int64_t read_hot_pct; /* share of the accesses that go to the first fifth of it; 20: uniform */
     volatile int64_t burn_pct[BURNERS_MAX];
@@ -49,6 +51,9 @@ void facts_line(char *line, size_t size);
 
 /* Set up swap_mib of compressed swap in memory (zram), or none with 0. Returns NULL or what went wrong. */
 const char *swap_set(unsigned long swap_mib);
+
+/* Swap to the guest's last disk, all of it. Returns NULL or what went wrong. */
+const char *swap_to_disk(void);
 
 /* Serve requests on the virtio-serial port for ever. */
 void agent_main(void);

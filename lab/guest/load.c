@@ -57,14 +57,23 @@ static void fill_mib(uint64_t *chunk, uint64_t *state)
     }
 }
 
-/* One piece of work: sum a page that was picked at random and write to it. */
+/* A page of n picked at random; hot_pct % of the picks go to the first fifth. */
+static uint64_t pick_page(uint64_t n, int64_t hot_pct, uint64_t *state)
+{
+    uint64_t r = random_next(state), hot = n / 5 > 0 ? n / 5 : 1;
+    bool to_hot = n == hot || (int64_t)(r % 100) < hot_pct;
+    return to_hot ? (r >> 20) % hot : hot + (r >> 20) % (n - hot);
+}
+
+/* One piece of work: sum a page that was picked at random, several times if so asked, and write to it. */
 static void work_once(uint64_t *const *chunks, int64_t held, uint64_t *state)
 {
-    uint64_t r = random_next(state);
-    uint64_t *page = chunks[(r >> 32) % (uint64_t)held] + (r % (MIB / PAGE)) * (PAGE / 8);
+    uint64_t r = pick_page((uint64_t)held * (MIB / PAGE), loads->work_hot_pct, state);
+    uint64_t *page = chunks[r / (MIB / PAGE)] + (r % (MIB / PAGE)) * (PAGE / 8);
     uint64_t sum = 0;
-    for (size_t i = 0; i < PAGE / 16; i++)
-        sum += page[i];
+    for (int64_t pass = 0; pass < loads->work_passes || pass == 0; pass++)
+        for (size_t i = 0; i < PAGE / 16; i++)
+            sum = (sum << 1 | sum >> 63) + page[i];
     page[r % (PAGE / 16)] = sum | 1;
 }
 
@@ -155,13 +164,8 @@ static void read_file(void)
         uint64_t pages = (uint64_t)mib * (MIB / PAGE);
         if (pages > (uint64_t)size / PAGE)
             pages = (uint64_t)size / PAGE;
-        uint64_t hot = pages / 5 > 0 ? pages / 5 : 1;
-        for (int i = 0; i < 64; i++) {
-            uint64_t r = random_next(&state);
-            bool to_hot = (int64_t)(r % 100) < loads->read_hot_pct;
-            uint64_t page = to_hot ? (r >> 20) % hot : hot + (r >> 20) % (pages - hot ? pages - hot : 1);
-            (void)map[page * PAGE];
-        }
+        for (int i = 0; i < 64; i++)
+            (void)map[pick_page(pages, loads->read_hot_pct, &state) * PAGE];
         loads->read_pages += 64;
         struct rusage usage;
         getrusage(RUSAGE_SELF, &usage);

@@ -4,10 +4,11 @@
 # It runs in fresh mount, UTS, IPC, PID, cgroup and network namespaces and in the host's cgroups. When it dies, the
 # kernel kills all that runs on the host: that is a power failure.
 #
-#   init.sh DIR NAME CGROUP LXCFS DRIVERS
+#   init.sh DIR NAME CGROUP LXCFS DRIVERS DISKS
 #   CGROUP: "v2", or the v1 controllers separated by commas, or "none"; LXCFS: its mount point, or "none"
+#   DISKS: the folder of the guests' disks, on a file system that is not memory
 set -eu
-dir=$1 name=$2 cgroup=$3 lxcfs=$4 drivers=$5
+dir=$1 name=$2 cgroup=$3 lxcfs=$4 drivers=$5 disks=$6
 lab=$(dirname "$dir")
 
 mount --make-rprivate /
@@ -54,13 +55,14 @@ fi
 
 # What is written below /var stays in the host's directory; /run is the host's own and holds neither the machine's
 # D-Bus nor its systemd, which libvirtd would otherwise ask to register guests.
+mount --bind "$disks" "$dir/guests/disks" # before /var is covered, where it is
 mount -t overlay -o "lowerdir=/var,upperdir=$dir/var,workdir=$dir/work" overlay /var
 run=$dir/newrun
 mount -t tmpfs -o mode=755 tmpfs "$run"
 mkdir -p "$run/libvirt" "$run/lab" "$run/lock" "$run/netns" "$run/ballast-lab/$(basename "$lab")"
 mount --rbind "$lab" "$run/ballast-lab/$(basename "$lab")"
 mount --bind "$dir/run" "$run/libvirt"
-mount --bind "$dir/guests" "$run/lab"
+mount --rbind "$dir/guests" "$run/lab"
 mount --no-mtab --move "$run" /run
 mount --bind "$dir/etc" /etc/libvirt
 for file in hosts passwd group; do

@@ -117,9 +117,10 @@ def test_memory_pressure_of_a_host_moves_with_its_memory(lab):
     host.limit_memory(60)
     before = [h.pressure("memory")["some"]["total"] for h in lab.hosts]
     # a file that is larger than the host has room for, read again and again
-    host.run(["dd", "if=/dev/zero", f"of={lab.shared}/file", "bs=1M", "count=150"])
+    file = "/run/lab/disks/file"  # on a disk: in a tmpfs it could not be reclaimed
+    host.run(["dd", "if=/dev/zero", f"of={file}", "bs=1M", "count=150"])
     for _ in range(3):
-        host.run(["dd", f"if={lab.shared}/file", "of=/dev/null", "bs=1M"])
+        host.run(["dd", f"if={file}", "of=/dev/null", "bs=1M"])
     after = [h.pressure("memory")["some"]["total"] for h in lab.hosts]
     inside = host.run(["cat", "/proc/pressure/memory"]).stdout
     assert after[0] - before[0] > 1000
@@ -250,9 +251,18 @@ def test_compressed_swap_takes_what_does_not_fit(lab):
     assert stat["oom_kills"] == 0
 
 
+def test_a_guest_swaps_to_its_disk(lab):
+    guest = lab["h1"].start_guest("a", 128, swap_disk_mib=256)
+    assert guest.stat()["swap_total_kib"] > 255 * 1024
+    guest.hold(100, 120)
+    stat = guest.stat()
+    assert stat["held_mib"] == 100 and stat["oom_kills"] == 0
+    assert stat["swap_out_kib"] > 20 * 1024
+
+
 def test_the_agent_refuses_nonsense(lab):
     guest = lab["h1"].start_guest("a", 96)
-    for request in ["nonsense", "mem", "mem x", "mem -1", "read 5"]:
+    for request in ["nonsense", "mem", "mem x", "mem -1", "read 5", "swapdisk"]:
         with pytest.raises(GuestError):
             guest.ask(request)
     assert guest.ask("ping") == ""

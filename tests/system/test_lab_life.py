@@ -87,6 +87,18 @@ def test_what_an_owner_and_its_watchdog_left_is_removed_by_the_next_lab(owner):
         assert traces("teststale") == []
 
 
+def test_what_an_owner_and_its_watchdog_left_is_removed_by_lab_down(owner):
+    process = owner("testleft")
+    os.kill(Lab.attach("testleft").state["watchdog"][0], signal.SIGKILL)
+    process.kill()
+    process.wait()
+    assert traces("testleft") != []
+    lab = [p for p in sys.path if p.endswith("/lab")][0]
+    done = subprocess.run([os.path.join(lab, "lab"), "--tag", "testleft", "down"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert traces("testleft") == []
+
+
 def test_two_labs_are_up_side_by_side(session_lab):
     if os.environ.get("BALLAST_LAB_TAG") is None:
         session_lab.clean()
