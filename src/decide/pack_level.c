@@ -25,11 +25,11 @@
 struct pack {
     struct plan_state *state;
     struct plan_steps *steps;
-    double relief_s, move_s; // of the cost
-    double persists;         // part of a deviation from the level that is still there now
-    bool blind;              // the figures say nothing of now: overloads can only be prevented
-    double bound;            // factor on PACK_OPEN_S and its like
-    uint32_t fresh;          // host that may be opened
+    double relief_s, move_s;   // of the cost
+    double persists;           // part of a deviation from the level that is still there now
+    bool blind;                // the figures say nothing of now: overloads can only be prevented
+    double bound, drain_bound; // factors on PACK_OPEN_S, and on PACK_DRAIN_S and PACK_DRAINED_S
+    uint32_t fresh;            // host that may be opened
 };
 
 static struct level changed(const struct plan_state *state, uint32_t h, uint32_t v, double sign)
@@ -243,11 +243,8 @@ static bool empty_host(struct pack *p, uint32_t h, struct ranked *order)
 {
     struct plan_state *state = p->state;
     uint32_t n = 0, start = p->steps->n;
-    for (uint32_t v = state->host[h].head; v != NONE; v = state->vm[v].next) {
-        if (!may_leave(p, v) || (state->settings.keep && state->settings.keep[state->input_vm[v]]))
-            return false;
+    for (uint32_t v = state->host[h].head; v != NONE; v = state->vm[v].next)
         order[n++] = (struct ranked){state->vm[v].level.mean + PACK_SIGMAS * sqrt(state->vm[v].level.var), v};
-    }
     if (p->steps->n + n > p->steps->capacity)
         return false;
     qsort(order, n, sizeof *order, most_first);
@@ -272,24 +269,36 @@ static bool empty_host(struct pack *p, uint32_t h, struct ranked *order)
         }
         go(p, v, best);
     }
-    if (risk_s(p) < p->bound * PACK_DRAINED_S)
+    if (risk_s(p) < p->drain_bound * PACK_DRAINED_S)
         return true;
     undo(p, start);
     return false;
 }
 
+// Whether nothing holds a VM on host h: a host that cannot be emptied must not use up the tries.
+static bool is_emptiable(const struct pack *p, uint32_t h)
+{
+    const struct plan_state *state = p->state;
+    for (uint32_t v = state->host[h].head; v != NONE; v = state->vm[v].next)
+        if (!may_leave(p, v) || (state->settings.keep && state->settings.keep[state->input_vm[v]]))
+            return false;
+    return true;
+}
+
 static uint32_t drain(struct pack *p, bool *emptied, struct ranked *order, struct ranked *scratch)
 {
     struct plan_state *state = p->state;
-    uint32_t n = 0;
-    if (risk_s(p) > p->bound * PACK_DRAIN_S)
+    uint32_t n = 0, n_used = 0;
+    if (risk_s(p) > p->drain_bound * PACK_DRAIN_S)
         return 0;
     for (uint32_t h = 0; h < state->n_hosts; h++)
-        if (in_use(p, h))
+        n_used += in_use(p, h);
+    for (uint32_t h = 0; h < state->n_hosts && n_used > 1; h++)
+        if (in_use(p, h) && is_emptiable(p, h))
             order[n++] = (struct ranked){-state->host[h].level.mean, h};
     qsort(order, n, sizeof *order, most_first);
     for (uint32_t i = 0; i < n && i < PACK_DRAIN_TRIES && !plan_is_over(state); i++)
-        if (n > 1 && empty_host(p, order[i].index, scratch)) {
+        if (empty_host(p, order[i].index, scratch)) {
             emptied[order[i].index] = true;
             return 1;
         }
@@ -395,6 +404,7 @@ uint32_t pack_level_run(struct plan_state *state, struct plan_search *search, st
         .persists = persists,
         .blind = blind,
         .bound = blind ? PACK_BLIND_WIDER : 1,
+        .drain_bound = blind ? PACK_BLIND_WIDER * PACK_BLIND_DRAIN : 1,
         .fresh = NONE,
     };
     uint32_t n_emptied = 0;

@@ -13,12 +13,14 @@
 #define PACK_HORIZON_SLOTS 12.0
 // Expected cost per slot of all hosts in use, as seconds of their CPU: above the first another host is opened, below the
 // second one is emptied if that ends below the third.
-#define PACK_OPEN_S 0.24
-#define PACK_DRAIN_S 0.157
-#define PACK_DRAINED_S 0.2
+#define PACK_OPEN_S 0.192
+#define PACK_DRAIN_S 0.126
+#define PACK_DRAINED_S 0.16
 // Where the figures are so old that they say less than half of now (`blind`), an excess lasts long and costs much more:
 // the bounds are wider by this factor, else hosts would be opened for what moves prevent.
-#define PACK_BLIND_WIDER 2.2
+#define PACK_BLIND_WIDER 2.6
+// and hosts are emptied by bounds that are wider by this part of it only: what turns out wrong is noticed late.
+#define PACK_BLIND_DRAIN 0.5
 // Blind, hosts above so many times the bound are relieved of risk by moves that pay by that alone. (Where an overload
 // can be seen and ended, waiting for it is cheaper than preventing it.)
 #define PACK_PREVENT 1.6
