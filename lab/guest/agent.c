@@ -135,11 +135,13 @@ static const struct {
     bool numeric; /* the first argument must be a number of 0 or more */
     const char *(*run)(const struct request *r);
 } commands[] = {
-    {"ping", 0, false, do_ping}, {"mem", 1, true, do_mem},    {"dirty", 1, true, do_dirty},
-    {"work", 1, true, do_work},  {"cpu", 1, true, do_cpu},    {"read", 1, true, do_read},
-    {"swap", 1, true, do_swap},  {"drop", 0, false, do_drop}, {"sysctl", 2, false, do_sysctl},
-    {"name", 1, false, do_name}, {"quit", 0, false, do_quit}, {"panic", 0, false, do_panic},
-    {"stat", 0, false, do_ping}, {"swapdisk", 0, false, do_swapdisk},
+    {"ping", 0, false, do_ping},     {"mem", 1, true, do_mem},
+    {"dirty", 1, true, do_dirty},    {"work", 1, true, do_work},
+    {"cpu", 1, true, do_cpu},        {"read", 1, true, do_read},
+    {"swap", 1, true, do_swap},      {"drop", 0, false, do_drop},
+    {"sysctl", 2, false, do_sysctl}, {"name", 1, false, do_name},
+    {"quit", 0, false, do_quit},     {"panic", 0, false, do_panic},
+    {"stat", 0, false, do_ping},     {"swapdisk", 0, false, do_swapdisk},
 };
 
 static const char *handle(char *line, char *answer, size_t size)
