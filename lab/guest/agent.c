@@ -69,6 +69,7 @@ static const char *do_read(const struct request *r)
     if (access("/dev/vda", R_OK) != 0)
         return "this guest has no disk to read";
     loads->read_hot_pct = r->text[1][0] != '\0' ? r->number[1] : 20;
+    loads->read_passes = r->number[2];
     loads->read_mib = r->number[0];
     return NULL;
 }

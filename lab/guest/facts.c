@@ -69,6 +69,7 @@ void facts_line(char *line, size_t size)
     FACT("swap_in_kib", "%lld", number_after(text, "pswpin") * 4);
     FACT("swap_out_kib", "%lld", number_after(text, "pswpout") * 4);
     FACT("major_faults", "%lld", number_after(text, "pgmajfault"));
+    FACT("refaults", "%lld", number_after(text, "workingset_refault_file"));
     FACT("oom_kills", "%lld", number_after(text, "oom_kill"));
 
     /* /proc/stat counts in hundredths of a second */

@@ -23,6 +23,7 @@ struct loads {
     volatile int64_t work_passes;  /* how often an access goes through its page: how much it computes */
     volatile int64_t read_mib;     /* size of the file that is read in random order; 0: none */
     volatile int64_t read_hot_pct; /* share of the accesses that go to the first fifth of it; 20: uniform */
+    volatile int64_t read_passes;  /* how often a read goes through its page; 0: it only touches it */
     volatile int64_t burn_pct[BURNERS_MAX];
 
     volatile int64_t held_mib;

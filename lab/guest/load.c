@@ -164,8 +164,13 @@ static void read_file(void)
         uint64_t pages = (uint64_t)mib * (MIB / PAGE);
         if (pages > (uint64_t)size / PAGE)
             pages = (uint64_t)size / PAGE;
-        for (int i = 0; i < 64; i++)
-            (void)map[pick_page(pages, loads->read_hot_pct, &state) * PAGE];
+        for (int i = 0; i < 64; i++) {
+            const volatile unsigned char *page = map + pick_page(pages, loads->read_hot_pct, &state) * PAGE;
+            (void)*page;
+            for (int64_t pass = 0; pass < loads->read_passes; pass++)
+                for (size_t at = 0; at < PAGE; at += 16)
+                    (void)page[at];
+        }
         loads->read_pages += 64;
         struct rusage usage;
         getrusage(RUSAGE_SELF, &usage);
