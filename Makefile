@@ -6,7 +6,7 @@ PYTHON := /usr/bin/python3
 MESON_FLAGS ?=
 
 .PHONY: all deps check check-long check-unit demo install bench evaluation lint format format-check tidy \
-	cppcheck asan tsan clang fuzz lab-up lab-down clean help
+	cppcheck asan tsan clang fuzz clean help
 
 all: $(BUILD)/build.ninja ## build ballast and ballastd into build/
 	@ninja -C $(BUILD)
@@ -31,7 +31,7 @@ check-unit: all ## the unit tests alone
 demo: all ## a cluster of real hosts on this machine that ballast relieves (KEEP=1 leaves it running)
 	@$(PYTHON) lab/demo.py
 
-install: all ## install programs, unit file and manual pages (DESTDIR, PREFIX honoured by meson)
+install: all ## install programs, unit file and manual pages (DESTDIR; MESON_FLAGS=--prefix=/usr when build/ is made)
 	@meson install -C $(BUILD) --no-rebuild
 
 bench: all ## the benchmarks: each prints ratios or counts

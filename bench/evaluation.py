@@ -5,7 +5,7 @@
 
 Writes docs/evaluation.md and docs/evaluation/*.svg; with --only the named sections of it, the others stay as they are. Real traces are looked for in the folder
 BALLAST_TRACES, else in ../*/traces/open beside the project; where there are none, their sections say so. Equal code and
-traces give equal files.
+traces give equal files. The sections of real guests show what bench/shortage.py and bench/cache_keep.py measured.
 """
 import argparse
 import concurrent.futures
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 
+import lab_figures
 import matplotlib
 
 matplotlib.use("svg")
@@ -548,6 +549,19 @@ def fit(lab):
     rows = [[n, "%.3g" % g, "%.3g" % real[k] if real else "skipped"] for k, (n, g) in enumerate(zip(names, generated))]
     return ("CPU of 434 VMs over 14 days, seed 1, beside Bitbrains rnd 2013-7, in percent of each VM's capacity.\n\n"
             + table(["", "generated", "real"], rows))
+
+
+# What real guests on the lab did is measured by scripts of its own and kept; here it is only shown.
+
+
+@section("A guest that has less memory than it needs")
+def shortage(_):
+    return lab_figures.shortage(plot)
+
+
+@section("How much buffer cache to keep")
+def cache_keep(_):
+    return lab_figures.cache_keep(plot)
 
 
 HEAD = """# Evaluation

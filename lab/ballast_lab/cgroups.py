@@ -235,7 +235,8 @@ class V2(Groups):
     def create_host(self, host):
         for sub in sorted((self.base / host).rglob("*/"), reverse=True):
             self._remove(sub)  # what the host had before it crashed
-        if (self.base / host).exists():
+        end = time.monotonic() + 5
+        while (self.base / host).exists() and time.monotonic() < end:
             self._remove(self.base / host)  # it gave controllers to groups below, and so takes no process itself
         (self.base / host).mkdir(exist_ok=True)
 

@@ -77,7 +77,7 @@ int store_key_parse(enum store_scope scope, const char *name, const char *value,
 {
     const struct store_key *key = store_key_find(name);
     if (!key)
-        return error_set(err, ERROR_INPUT, "unknown setting \"%.60s\"; `ballast set --help` lists them",
+        return error_set(err, ERROR_INPUT, "unknown setting \"%.60s\"; `ballast set` lists them",
                          name);
     if (!(key->scopes & 1u << scope))
         return error_set(err, ERROR_INPUT, "%s is no setting of %s", name, scope_name(scope));

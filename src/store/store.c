@@ -214,7 +214,7 @@ int store_set(struct store *store, enum store_scope scope, const char *object, c
               const char *value, struct error *err)
 {
     if (!value && !store_key_find(key))
-        return error_set(err, ERROR_INPUT, "unknown setting \"%.60s\"; `ballast set --help` lists them", key);
+        return error_set(err, ERROR_INPUT, "unknown setting \"%.60s\"; `ballast set` lists them", key);
     if (value && store_key_parse(scope, key, value, NULL, err) < 0)
         return -1;
     return store->operations->set(store, scope, object, key, value, err);

@@ -1,0 +1,173 @@
+"""What the experiments on the lab measured, kept as CSV, and how docs/evaluation.md shows it.
+
+A measurement needs root, guests and a quiet machine, so the page is made from what was kept:
+docs/evaluation/shortage.csv (bench/shortage.py) and docs/evaluation/cache_keep.csv (bench/cache_keep.py).
+"""
+import csv
+import os
+import statistics
+import time
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "evaluation"
+SHORTAGE = FOLDER / "shortage.csv"
+CACHE_KEEP = FOLDER / "cache_keep.csv"
+
+
+class Figures:
+    """Rows of one CSV; "series" and "run" name where a row belongs."""
+
+    def __init__(self, path):
+        self.path, self.rows = path, []
+        if path.exists():
+            with open(path, newline="", encoding="utf-8") as file:
+                self.rows = list(csv.DictReader(file))
+
+    def drop(self, names):
+        self.rows = [r for r in self.rows if r["series"] not in names]
+
+    def next_run(self, name):
+        return 1 + max((int(r["run"]) for r in self.rows if r["series"] == name), default=0)
+
+    def add(self, **row):
+        self.rows.append({k: str(v) for k, v in row.items()})
+
+    def save(self):
+        part = self.path.with_suffix(".part")
+        with open(part, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(self.rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(sorted(self.rows, key=lambda r: r["series"]))
+        os.replace(part, self.path)
+
+
+class Meter:
+    """Counts what a guest does, per second in which the machine did not keep its vCPU waiting (vcpu.N.delay)."""
+
+    def __init__(self, guest):
+        self.guest = guest
+        self.before = guest.stat(60)
+        self.delay_ms = guest.vcpu_stats()["delay"]
+        self.began = time.monotonic()
+
+    def end(self, **facts):
+        """{name: fact per second} of facts of the guest's stat; able_part of the time it could run; oom_kills."""
+        after, ended = self.guest.stat(60), time.monotonic()
+        able_s = ended - self.began - (self.guest.vcpu_stats()["delay"] - self.delay_ms) / 1000
+        rates = {name: (after[fact] - self.before[fact]) / able_s for name, fact in facts.items()}
+        return {**rates, "able_part": able_s / (ended - self.began),
+                "oom_kills": after["oom_kills"] - self.before["oom_kills"]}
+
+
+def cell(values, form="%.2f"):
+    """Median (least to most)."""
+    if not values:
+        return "-"
+    middle = form % statistics.median(values)
+    return middle if len(values) == 1 else "%s (%s to %s)" % (middle, form % min(values), form % max(values))
+
+
+def columns(figures, key, name):
+    """{series: {value of key: [values of name, one a run]}}, in the order of the file."""
+    out = {}
+    for row in figures.rows:
+        out.setdefault(row["series"], {}).setdefault(row[key], []).append(float(row[name]))
+    return out
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
+
+
+# -- the curve f
+
+CURVE = ("uniform-zram", "skewed-zram", "uniform-disk", "skewed-disk")
+CURVE_TEXT = {"uniform-zram": "uniform, swap in zram", "skewed-zram": "80/20, swap in zram",
+              "uniform-disk": "uniform, swap on disk", "skewed-disk": "80/20, swap on disk",
+              "bare-zram": "uniform, zram, bare touches"}
+
+
+def curve(figures):
+    """[(percent of what is needed, mean of the four medians)], of which decide/loss.c has its table."""
+    parts = columns(figures, "percent", "part")
+    percents = [p for p in next(iter(parts.values())) if p != "open"]
+    return [(int(p), statistics.fmean(statistics.median(parts[s].get(p, [0.0])) for s in CURVE if s in parts))
+            for p in percents]
+
+
+def shortage(plot=None):
+    figures = Figures(SHORTAGE)
+    if not figures.rows:
+        return "Not measured yet: `bench/shortage.py`.\n"
+    parts, runs = columns(figures, "percent", "part"), columns(figures, "percent", "run")
+    names = [s for s in CURVE_TEXT if s in parts]
+    mean = curve(figures)
+    rows = [[f"{p} %", f"{f:.2f}", *(cell(parts[s].get(str(p), [])) for s in names)] for p, f in mean]
+    ops = {s: statistics.median(v["open"]) for s, v in columns(figures, "percent", "ops_s").items()}
+    faults = columns(figures, "percent", "major_faults_s")
+    short = {s: statistics.median(faults[s].get("90", [0.0])) for s in names}
+    text = (
+        "A guest of 256 MiB on the lab (emulated) holds 140 MiB and serves one request after the other: each takes a page "
+        "of them, computes over it and changes it; uniformly, or 80 % of them in a fifth of the pages. The balloon leaves "
+        "it a part of usedmem as measured with the balloon open. Throughput relative to the open balloon, median (least "
+        f"to most) of {max(len(v['open']) for v in runs.values())} runs; f is the mean of the medians of the four "
+        "kinds of guest that serve requests.\n\n")
+    text += table(["left of usedmem", "f", *(CURVE_TEXT[s] for s in names)], rows)
+    text += "\n" + table(["", *(CURVE_TEXT[s] for s in names)], [
+        ["time of a request with the balloon open, us", *("%.3g" % (1e6 / ops[s]) for s in names)],
+        ["major faults/s at 90 %", *("%.0f" % short[s] for s in names)],
+        ["requests/s at 90 %", *("%.0f" % (ops[s] * statistics.median(parts[s].get("90", [0.0]))) for s in names)]])
+    if plot:
+        def draw(a):
+            for s in names:
+                points = [(int(p), statistics.median(v)) for p, v in parts[s].items() if p != "open"]
+                a.plot(*zip(*points), marker=".", label=CURVE_TEXT[s], linewidth=1)
+            a.plot(*zip(*mean), color="black", linewidth=2, label="f: mean of the first four")
+            a.invert_xaxis()
+            a.set_xlabel("balloon, percent of what the guest needs (usedmem)")
+            a.set_ylabel("throughput")
+            a.legend(fontsize=8)
+        text += plot("shortage", "throughput against shortage of memory", draw)
+    return text
+
+
+# -- the page cache
+
+KEEP_TEXT = {"fits": "file smaller than the cache", "exceeds": "file larger than the cache"}
+
+
+def cache_keep(plot=None):
+    figures = Figures(CACHE_KEEP)
+    if not figures.rows:
+        return "Not measured yet: `bench/cache_keep.py`.\n"
+    names = [s for s in KEEP_TEXT if any(r["series"] == s for r in figures.rows)]
+    part, faults, refaults, cached, balloon, reads = (columns(figures, "keep", c) for c in (
+        "part", "major_faults_s", "refaults_s", "cached_mib", "balloon_mib", "reads_s"))
+    keeps = list(next(iter(part.values())))
+    rows = []
+    for s in names:
+        for k in keeps:
+            per_request = [1000 * f / r for f, r in zip(faults[s][k], reads[s][k])]
+            rows.append([KEEP_TEXT[s], k if not k.isdigit() else k + " %", cell(balloon[s][k], "%.0f"),
+                         cell(cached[s][k], "%.0f"), cell(part[s][k]), cell(faults[s][k], "%.0f"),
+                         cell(refaults[s][k], "%.0f"), cell(per_request, "%.0f")])
+    runs = max(len(v) for s in part.values() for v in s.values())
+    text = (
+        "A guest of 256 MiB on the lab (emulated) holds 60 MiB and serves one request after the other: each reads a page of "
+        "a file through the page cache and computes over it, 80 % of them in a fifth of the file. The balloon is set to "
+        "usedmem with the given cache_keep, of the figures with the balloon open. \"50 again\": the formula with 50 % "
+        f"applied six times, every 3 s. Median (least to most) of {runs} runs.\n\n")
+    text += table(["", "cache_keep", "balloon, MiB", "cache then, MiB", "throughput", "major faults/s", "refaults/s",
+                   "faults of 1000 requests"], rows)
+    if plot:
+        def draw(a):
+            for s in names:
+                points = [(int(k), statistics.median(v)) for k, v in part[s].items() if k.isdigit()]
+                a.plot(*zip(*points), marker="o", label=KEEP_TEXT[s])
+            a.set_xlabel("cache_keep, percent")
+            a.set_ylabel("throughput")
+            a.set_ylim(bottom=0)
+            a.legend(fontsize=8)
+        text += plot("cache_keep", "throughput against the part of the cache that is kept", draw)
+    return text
