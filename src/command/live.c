@@ -6,6 +6,7 @@
 
 #include "agent/options.h"
 #include "agent/settings.h"
+#include "command/verbs.h"
 
 int live_location(const char *given, char *buffer, size_t size, const char **ret_location, struct error *err)
 {
@@ -51,6 +52,29 @@ int live_read(const char *given, struct store_cluster **ret_cluster, struct erro
     int rc = store_read_cluster(store, NULL, ret_cluster, err);
     store_close(store);
     return rc;
+}
+
+int live_with_snapshot(const char *given,
+                       int (*use)(const void *values, const struct snapshot *snapshot, struct error *err),
+                       const void *values, struct error *err)
+{
+    struct store_cluster *cluster = NULL;
+    if (live_read(given, &cluster, err) < 0)
+        return exit_status_of(err);
+    const struct snapshot *snapshot = cluster->snapshot;
+    int status;
+    if (snapshot->hosts.n == 0) {
+        error_set(err, ERROR_FAILED, "no host has joined the cluster yet: start ballastd on its hosts");
+        status = exit_status_of(err);
+    } else if (snapshot_check(snapshot, err) < 0) {
+        error_context(err, "the cluster as reported");
+        status = exit_status_of(err);
+    } else {
+        // what is on its way, excluded or managed by others is not movable in this snapshot already
+        status = use(values, snapshot, err);
+    }
+    store_cluster_free(cluster);
+    return status;
 }
 
 int live_find_vm(const struct store_cluster *cluster, const char *word, const struct store_vm **ret_vm,

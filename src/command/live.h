@@ -24,6 +24,11 @@ int live_open(const char *given, bool write, struct store **ret_store, struct er
 // Opens, reads the whole cluster, closes. Free with store_cluster_free.
 int live_read(const char *given, struct store_cluster **ret_cluster, struct error *err);
 
+// Reads the whole cluster, checks it and calls use(values, its snapshot, err); returns an exit status.
+int live_with_snapshot(const char *given,
+                       int (*use)(const void *values, const struct snapshot *snapshot, struct error *err),
+                       const void *values, struct error *err);
+
 // The VM of that name or UUID (or an unambiguous beginning of a UUID, 4 characters at least). ERROR_INPUT when
 // there is none or several.
 int live_find_vm(const struct store_cluster *cluster, const char *word, const struct store_vm **ret_vm,

@@ -1,4 +1,4 @@
-// ballast: the command. Finds the verb, parses its options by its table, runs it, reports its error.
+// ballast and ballast-full: the command. Finds the verb, parses its options by its table, runs it, reports its error.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,12 +37,17 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
-static bool asks_for_help(int argc, char **argv)
+static bool has_word(int argc, char **argv, const char *word)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+        if (strcmp(argv[i], word) == 0)
             return true;
     return false;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    return has_word(argc, argv, "--help") || has_word(argc, argv, "-h");
 }
 
 static int usage_error(const struct verb *verb, const struct error *err)
@@ -84,8 +89,16 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
     return status;
 }
 
+int exit_status_of(const struct error *err)
+{
+    return err->kind == ERROR_INPUT ? EXIT_USAGE : EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
+    const struct verb *verb = argc < 2 ? NULL : find_verb(argv[1]);
+    if (!verb || asks_for_help(argc, argv) || has_word(argc, argv, "--live"))
+        verbs_hand_over(argv);
     if (argc < 2) {
         print_usage(stderr);
         return EXIT_USAGE;
@@ -102,7 +115,6 @@ int main(int argc, char **argv)
         manual_print(stdout);
         return EXIT_DONE;
     }
-    const struct verb *verb = find_verb(argv[1]);
     if (!verb) {
         fprintf(stderr, "ballast: unknown verb \"%s\"\ntry: ballast --help\n", argv[1]);
         return EXIT_USAGE;

@@ -189,9 +189,9 @@ static void print_table(const struct snapshot *s, const struct plan *plan, doubl
            elapsed_ms, plan->stopped ? " (stopped at the limit: more may be possible)" : "");
 }
 
-static int plan_and_print(const struct plan_options *options, const struct snapshot *snapshot,
-                          struct error *err)
+static int plan_and_print(const void *values, const struct snapshot *snapshot, struct error *err)
 {
+    const struct plan_options *options = values;
     struct plan_settings settings = settings_of(options);
     double started_ms = clock_cpu_ms();
     struct mono deadline = mono_after_ms(clock_mono(), (int64_t)options->time_limit_ms);
@@ -208,25 +208,6 @@ static int plan_and_print(const struct plan_options *options, const struct snaps
     return EXIT_DONE;
 }
 
-static int run_live(const struct plan_options *options, struct error *err)
-{
-    struct store_cluster *cluster = NULL;
-    if (live_read(options->store, &cluster, err) < 0)
-        return exit_status_of(err);
-    const struct snapshot *snapshot = cluster->snapshot;
-    int status = EXIT_FAILED;
-    if (snapshot->hosts.n == 0) {
-        error_set(err, ERROR_FAILED, "no host has joined the cluster yet: start ballastd on its hosts");
-    } else if (snapshot_check(snapshot, err) < 0) {
-        error_context(err, "the cluster as reported");
-    } else {
-        // what is on its way, excluded or managed by others is not movable in this snapshot already
-        status = plan_and_print(options, snapshot, err);
-    }
-    store_cluster_free(cluster);
-    return status == EXIT_FAILED ? exit_status_of(err) : status;
-}
-
 static int run(const void *values, char **words, int n_words, struct error *err)
 {
     const struct plan_options *options = values;
@@ -236,8 +217,8 @@ static int run(const void *values, char **words, int n_words, struct error *err)
                                 : "give a SNAPSHOT, or --live for the configured store's cluster");
         return EXIT_USAGE;
     }
-    if (options->live)
-        return run_live(options, err);
+    if (options->live) // never in the thin program: it hands --live over
+        return live_with_snapshot(options->store, plan_and_print, options, err);
     struct snapshot *snapshot = NULL;
     if (load_snapshot(words[0], &snapshot, err) < 0)
         return exit_status_of(err);

@@ -25,9 +25,12 @@ struct verb {
     int (*run)(const void *values, char **words, int n_words, struct error *err);
 };
 
-// Every verb, in the order of --help.
+// The verbs of this program, in the order of --help: all of them in ballast-full, those on snapshots in ballast.
 extern const struct verb *const verbs[];
 extern const size_t n_verbs;
+
+// Becomes the program that has all verbs, with the same arguments; returns only where this one is it.
+void verbs_hand_over(char **argv);
 
 extern const struct verb verb_place;
 extern const struct verb verb_plan;

@@ -93,3 +93,15 @@ def test_no_setup_beyond_the_two_commands():
         assert os.access(path, os.X_OK)
         code = [s for s in read(name).splitlines() if s and not s.startswith("#")]
         assert len(code) <= 5
+
+
+def test_the_thin_command_hands_over_what_it_does_not_have():
+    """ballast has the verbs on snapshots only; --help, --version and other verbs come from ballast-full."""
+    folder = os.path.join(BUILD, "src", "command")
+    for words, status in ((["--help"], 0), (["--version"], 0), (["plan", "--help"], 0), (["simulate", "--help"], 0),
+                          (["nonsense"], 2), ([], 2), (["status", "--store", "/nonexistent"], 1),
+                          (["plan", "--live", "--store", "/nonexistent"], 1)):
+        thin, full = (subprocess.run([os.path.join(folder, name)] + words, capture_output=True, check=False)
+                      for name in ("ballast", "ballast-full"))
+        assert (thin.returncode, thin.stdout, thin.stderr) == (full.returncode, full.stdout, full.stderr), words
+        assert thin.returncode == status, words
