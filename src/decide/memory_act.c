@@ -7,6 +7,20 @@ static double band_of(const struct memory_vm_input *vm)
     return fmax(MEMORY_BAND_KIB, (double)vm->maxmem_kib * MEMORY_BAND_PERMILLE / 1000);
 }
 
+// How large a difference moves a balloon: all hysteresis is here. least: the part of the dead band that this step asks
+// for, see least_move.
+static double least_difference(const struct memory_manager *m, const struct memory_vm_input *vm,
+                               const struct memory_track *t, bool up, double least, struct mono now)
+{
+    bool reversal = t->commanded && t->commanded_up != up && now.ms - t->commanded_at.ms < MEMORY_REVERSAL_MS;
+    bool at_once = up ? m->state.state == MEMORY_HIGH : m->state.state == MEMORY_LOW;
+    bool precaution = m->state.state == MEMORY_SOFT && !t->draining && !t->distress;
+    double bands = (reversal && !at_once) || precaution ? MEMORY_CAUTIOUS_BANDS
+                   : up && t->distress                  ? fmin(least, MEMORY_DISTRESS_BAND)
+                                                        : least;
+    return fmax(MEMORY_ROUNDING_KIB, band_of(vm) * bands);
+}
+
 static bool may_command(const struct memory_track *t, struct mono now)
 {
     return t->condition == MEMORY_ACTIVE || (t->condition == MEMORY_STUCK && now.ms >= t->retry_at.ms);
@@ -56,11 +70,9 @@ static void take(struct memory_manager *m, const struct memory_input *in, double
     for (size_t i = 0; i < m->table.n; i++) {
         const struct memory_track *t = &m->table.track[i];
         struct memory_plan *p = &m->plan[i];
-        double band = band_of(&in->vms[i]);
-        if (m->state.state == MEMORY_SOFT && !t->draining)
-            band *= MEMORY_CAUTIOUS_BANDS;
         double to = fmax(p->target, fmin(lowest_now(m, &in->vms[i], t), t->commanded_kib));
-        if (!may_command(t, now) || t->commanded_kib - to < fmax(band * least, MEMORY_ROUNDING_KIB))
+        if (!may_command(t, now) ||
+            t->commanded_kib - to < least_difference(m, &in->vms[i], t, false, least, now))
             continue;
         if (t->draining)
             command(m, in, i, to, MEMORY_REASON_IDLE, p->idle, now);
@@ -78,7 +90,7 @@ static double spare_kib(const struct memory_manager *m, const struct memory_host
     if (m->state.state == MEMORY_HIGH)
         return INFINITY;
     if (m->state.state == MEMORY_SOFT)
-        return fmax(0, 2 * (available - reserve)) - m->sum.committed;
+        return fmax(0, (1 + m->promise) * (available - reserve)) - m->sum.committed;
     if (distress && m->state.state == MEMORY_HARD)
         reserve = (double)m->thresholds.low_kib;
     return available + (double)host->swap_free_kib / 2 - reserve - m->sum.committed;
@@ -94,12 +106,9 @@ static bool wants(const struct memory_manager *m, const struct memory_input *in,
                   double least, struct mono now)
 {
     const struct memory_track *t = &m->table.track[i];
-    double part = distress ? fmin(least, MEMORY_DISTRESS_BAND) : least;
-    double band = fmax(MEMORY_ROUNDING_KIB, band_of(&in->vms[i]) * part);
-    if (!distress && m->state.state != MEMORY_HIGH && memory_track_moving(t) &&
-        t->current_kib > t->commanded_kib)
-        band = band_of(&in->vms[i]) * MEMORY_CAUTIOUS_BANDS;
-    return t->distress == distress && may_command(t, now) && m->plan[i].target - t->commanded_kib >= band;
+    double difference = m->plan[i].target - t->commanded_kib;
+    return t->distress == distress && may_command(t, now) &&
+           difference >= least_difference(m, &in->vms[i], t, true, least, now);
 }
 
 // Gives to all that are (not) in distress, in proportion to what they lack where not all can have it now.
@@ -119,7 +128,7 @@ static double give(struct memory_manager *m, const struct memory_input *in, bool
         double cost = cost_of(t, p), to = p->target;
         if (part < 1 && cost > 0)
             to = floor((fmax(t->current_kib, t->commanded_kib) + cost * part) / 1024) * 1024;
-        if (to - t->commanded_kib < MEMORY_ROUNDING_KIB) {
+        if (to - t->commanded_kib < least_difference(m, &in->vms[i], t, true, 0, now)) {
             note(p, t, MEMORY_REASON_AWAITING, 0);
             continue;
         }
@@ -185,7 +194,7 @@ static double least_move(const struct memory_manager *m, const struct memory_inp
         if (!may_command(&m->table.track[i], now))
             continue;
         double off = m->plan[i].target - m->table.track[i].commanded_kib;
-        owed += fmax(0, -off);
+        owed += fabs(off) < band_of(&in->vms[i]) ? fmax(0, -off) : 0;
         beyond = beyond || fabs(off) >= band_of(&in->vms[i]);
     }
     if (m->state.state == MEMORY_HARD &&

@@ -4,9 +4,9 @@
 //   capacity  sum of actualmem + A - R: what the VMs' memory can add up to (and what their kernels never use). Reclaiming idle memory changes
 //             the two first terms against each other and not the sum, so the sum is held within a band and
 //             noise of a few MiB moves no balloon.
-//   room      capacity + (k - 1)(A - R) + half of the host's free swap: what balloons may leave in all. k is
+//   room      capacity + k (A - R) + half of the host's free swap: what balloons may leave in all. 1 + k is
 //             how often free memory is promised: once in hard and low (the fence: no guest can ever grow
-//             into what is not there), twice in soft, without bound in high.
+//             into what is not there), up to twice in soft, without bound in high.
 //   fixed     VMs that take no part (unballoonable, stuck, stopped, migrating, silent) are as they are; what
 //             they may still take is kept free, at the cost of others' room and not of others' need; what they
 //             are taking right now is lost to capacity.
@@ -118,7 +118,8 @@ static void take_stock(struct memory_manager *m, const struct memory_input *in, 
 static double held_capacity(struct memory_manager *m, double available)
 {
     double now = m->sum.part_actual + m->sum.never_used + available - (double)m->thresholds.reserve_kib;
-    double band = (double)m->thresholds.reserve_kib * MEMORY_CAPACITY_BAND_PERMILLE / 1000;
+    double band = fmax(MEMORY_CAPACITY_BAND_KIB,
+                       (double)m->thresholds.reserve_kib * MEMORY_CAPACITY_BAND_PERMILLE / 1000);
     if (!m->held || m->held_parts != m->n_part || fabs(now - m->capacity) > band) {
         m->capacity = now;
         m->held = true;
@@ -127,11 +128,32 @@ static double held_capacity(struct memory_manager *m, double available)
     return fmax(0, m->capacity - m->sum.fixed_growing);
 }
 
-static void divide(struct memory_manager *m, const struct memory_host_input *host)
+// In the lower half of soft the promise follows what will be available, so that nothing jumps at hard. It rises only
+// when it has not fallen for a while: a burst that is over is often followed by the next.
+static double promise_of(struct memory_manager *m, struct mono now)
+{
+    const struct memory_thresholds *t = &m->thresholds;
+    double wanted = m->state.state == MEMORY_HIGH   ? 1
+                    : m->state.state != MEMORY_SOFT ? 0
+                                                    : ((double)m->state.expected_kib - (double)t->soft_kib) /
+                                                          ((double)(t->high_kib - t->soft_kib) / 2);
+    wanted = fmin(1, fmax(0, wanted));
+    bool held = m->promise_fell && now.ms - m->promise_fell_at.ms < MEMORY_PROMISE_HOLD_MS;
+    if (wanted < m->promise) {
+        m->promise_fell = true;
+        m->promise_fell_at = now;
+        m->promise = wanted;
+    } else if (!held || m->state.state == MEMORY_HIGH) {
+        m->promise = wanted;
+    }
+    return m->promise;
+}
+
+static void divide(struct memory_manager *m, const struct memory_host_input *host, struct mono now)
 {
     double available = (double)host->available_kib, reserve = (double)m->thresholds.reserve_kib;
     double capacity = held_capacity(m, available);
-    double twice = m->state.state == MEMORY_SOFT ? fmax(0, available - reserve) : 0;
+    double twice = promise_of(m, now) * fmax(0, available - reserve);
     double room = capacity + twice + (double)host->swap_free_kib / 2 -
                   fmax(0, m->sum.fixed_growth - m->sum.fixed_growing);
     if (m->state.state == MEMORY_HIGH) {
@@ -188,10 +210,11 @@ static void fill_output(struct memory_manager *m, const struct memory_input *in,
     out->missing_kib = (uint64_t)m->missing;
     out->refuse_auto = m->missing > 0;
     out->urgent = moving || m->state.state >= MEMORY_HARD;
-    out->next_step_ms = moving                          ? MEMORY_STEP_MOVING_MS
-                        : m->state.state >= MEMORY_SOFT ? MEMORY_STEP_SHORT_MS
-                        : out->overcommitted            ? MEMORY_STEP_WATCH_MS
-                                                        : MEMORY_STEP_CALM_MS;
+    bool near = out->overcommitted && host->available_kib < 2 * m->thresholds.high_kib;
+    out->next_step_ms = moving                                  ? MEMORY_STEP_MOVING_MS
+                        : m->state.state >= MEMORY_SOFT || near ? MEMORY_STEP_SHORT_MS
+                        : out->overcommitted                    ? MEMORY_STEP_WATCH_MS
+                                                                : MEMORY_STEP_CALM_MS;
 }
 
 void memory_manager_step(struct memory_manager *m, const struct memory_input *in, struct mono now,
@@ -223,7 +246,7 @@ void memory_manager_step(struct memory_manager *m, const struct memory_input *in
             memory_rules_event(m, MEMORY_EVENT_DISTRESS, i, 0);
     }
     take_stock(m, in, n);
-    divide(m, host);
+    divide(m, host, now);
     memory_rules_drain(m, in->vms, host, now);
     memory_rules_targets(m, in);
     memory_rules_act(m, in, now);

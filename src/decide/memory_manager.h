@@ -126,8 +126,9 @@ struct memory_vm_view {
     uint64_t usedmem_kib; // last known; currentmem where the guest tells nothing
     uint64_t actualmem_kib;
     uint64_t overhead_kib;
-    uint64_t idle_kib;        // actualmem - usedmem - what it keeps, >= 0
-    uint64_t demand_kib;      // what it wants now: usedmem and the growth under way; maxmem in distress
+    uint64_t idle_kib; // actualmem - usedmem - what it keeps, >= 0
+    uint64_t
+        demand_kib; // what it wants now: usedmem, what it swapped out for want of memory, and more in distress
     uint64_t entitlement_kib; // its part when all get what they are entitled to
     uint64_t floor_kib;       // not lowered below this
     uint64_t target_kib;      // what the balloon is to be

@@ -7,15 +7,20 @@
 #include "decide/memory_target.h"
 
 // Call again after this: while a balloon moves or a guest is in distress (an order of magnitude below the
-// reaction time, /proc alone); while memory is short; while guests could take more than there is; else.
+// reaction time, /proc alone); while memory is short, or a burst could make it so before the next look; while
+// guests could take more than there is; else.
 #define MEMORY_STEP_MOVING_MS 250
 #define MEMORY_STEP_SHORT_MS 250
 #define MEMORY_STEP_WATCH_MS 1000
 #define MEMORY_STEP_CALM_MS 5000
 
-// capacity is held until it is off by a fifth of the reserve: page cache of the host's own processes and the moment
-// between reading one figure and the next make a few MiB of noise, and the reserve is there to be used.
+// capacity is held until it is off by a fifth of the reserve, at least 4 MiB: page cache of the host's own processes and
+// the moment between reading one figure and the next make a few MiB of noise, and the reserve is there to be used.
 #define MEMORY_CAPACITY_BAND_PERMILLE 200
+#define MEMORY_CAPACITY_BAND_KIB (4.0 * 1024)
+
+// How long less is promised of what is free after it had to be promised less.
+#define MEMORY_PROMISE_HOLD_MS 5000
 
 // How far ahead growth under way is served before room that nobody is growing into: longer than the reaction
 // time, for what it costs is only that others have less room.
@@ -24,14 +29,14 @@
 // What a guest's kernel never uses up, its watermarks: 1 % of what it has (2 to 3 % were seen). Nobody grows into that.
 #define MEMORY_NEVER_USED_PERMILLE 10
 
-// What a guest keeps free when balloons are lowered, as long as all needs and margins fit: 3 % of maxmem, at least 8 MiB, so that its
-// kernel does not reclaim at once (Linux wakes kswapd at 1 to 2 %) and noise is no distress.
+// What a guest keeps free in any division: 6 % of maxmem, at least 16 MiB. Its kernel does not reclaim at once (Linux
+// wakes kswapd at 1 to 2 %), noise is no distress, and it has about a second to grow before it is noticed.
+#define MEMORY_KEEP_PERMILLE 60
+#define MEMORY_KEEP_KIB (16.0 * 1024)
+
+// What is left of it in low for guests that cannot be brought below their need: 3 %, at least 8 MiB.
 #define MEMORY_MARGIN_PERMILLE 30
 #define MEMORY_MARGIN_KIB (8.0 * 1024)
-
-// What a drained guest keeps free: 6 %, at least 16 MiB: it has about a second to wake up before it is noticed.
-#define MEMORY_DRAIN_KEEP_PERMILLE 60
-#define MEMORY_DRAIN_KEEP_KIB (16.0 * 1024)
 
 // What a guest keeps free that cannot be brought below its need safely, because it has no swap or its balloon
 // does not deflate by itself: 15 %, at least 48 MiB, then an allocation within one reaction time finds it.
@@ -52,9 +57,10 @@
 #define MEMORY_TAKE_HARD_PERMILLE 500
 #define MEMORY_TAKE_KIB (64.0 * 1024)
 
-// In soft the fence is a precaution: only differences of four dead bands are worth it.
-// The same goes for raising again what is on its way down.
+// In soft nobody is in need but those in distress: only differences of four dead bands are worth it. The same goes for a balloon
+// that is to turn round within this time, but for what low takes and high gives.
 #define MEMORY_CAUTIOUS_BANDS 4
+#define MEMORY_REVERSAL_MS 10000
 
 // Dead band: smaller differences move no balloon: 1 % of maxmem, at least 3 MiB. When one VM's difference is
 // larger under overload all those with a quarter of it are moved, so that equals stay equal.
@@ -72,8 +78,8 @@ struct memory_plan {
     bool part; // takes part in the division
     struct memory_claim claim;
     double floor;
-    double wants;    // need, and what is in the guest's swap for want of memory
-    double keep;     // what a drain leaves it
+    double wants;    // what it uses, and what is in its swap for want of memory
+    double keep;     // what a drain leaves it: what it uses and keeps free
     double idle;     // actualmem beyond that
     double may_take; // what it can still take though it takes no part
     double entitlement, room;
@@ -114,6 +120,9 @@ struct memory_manager {
     bool held; // capacity is that of an earlier step
     size_t held_parts;
     double capacity;
+    double promise; // how much of what is free may be promised a second time: 0 to 1
+    bool promise_fell;
+    struct mono promise_fell_at;
 
     double missing; // for the fence
     bool missing_reported, unmet, unmet_reported;

@@ -76,10 +76,15 @@ static double usable_now(const struct memory_track *t)
     return fmax(0, t->usable_kib + moved - fmax(0, t->actual_kib - t->actual_then_kib));
 }
 
+static double plenty_kib(const struct memory_track *t)
+{
+    return fmax(MEMORY_PLENTY_KIB, t->current_kib * MEMORY_PLENTY_PERMILLE / 1000);
+}
+
 static void feel_distress(struct memory_track *t, const struct memory_vm_input *vm, double swapping_kib_s,
                           struct mono now)
 {
-    double plenty = fmax(MEMORY_PLENTY_KIB, t->current_kib * MEMORY_PLENTY_PERMILLE / 1000);
+    double plenty = plenty_kib(t);
     double usable_rate = fmax(t->used_rate_kib_s, t->resident_rate_kib_s);
     double fast = fmax(MEMORY_COLLAPSE_KIB_S, (double)vm->maxmem_kib * MEMORY_COLLAPSE_PERMILLE_S / 1000);
     double usable = usable_now(t);
@@ -88,8 +93,6 @@ static void feel_distress(struct memory_track *t, const struct memory_vm_input *
                     deflates_itself(t, vm);
     if (evidence) {
         t->distress_until = mono_after_ms(now, MEMORY_DISTRESS_MS);
-        if (!t->distress)
-            t->swapped_kib = 0;
         t->distress = true;
     } else if (t->distress && (now.ms >= t->distress_until.ms || usable > 2 * plenty)) {
         t->distress = false; // time is up, or it has plenty again
@@ -142,7 +145,12 @@ static void take_statistics(struct memory_track *t, const struct memory_vm_input
         double in = grown(t->swap_in_kib, vm->swap_in_kib), out = grown(t->swap_out_kib, vm->swap_out_kib);
         swapping = (in + out) / elapsed_s;
         t->swapped_kib = fmax(0, t->swapped_kib + out - in);
+        // With plenty of usable memory it could have brought back what it misses; the rest is cold or gone.
+        if (fmin((double)vm->usable_kib, usable_now(t)) > plenty_kib(t))
+            t->swapped_kib = smoothed(t->swapped_kib, 0, elapsed_s, MEMORY_COLD_TAU_S);
     }
+    if (!t->known) // the manager has been restarted: what was swapped out before counts too
+        t->swapped_kib = grown(vm->swap_in_kib, vm->swap_out_kib);
     if (vm->guest_swap == MEMORY_UNSURE && vm->swap_out_kib > 0)
         t->swap = MEMORY_YES;
     else if (t->swap == MEMORY_UNSURE && deflates_itself(t, vm))
@@ -199,10 +207,10 @@ void memory_track_step(struct memory_track *t, const struct memory_vm_input *vm,
         feel_distress(t, vm, 0, now);
     if (t->fresh && t->certain && t->used_rate_kib_s < -MEMORY_GROWTH_KIB_S)
         t->growth_kib_s = 0; // it has turned round
-    double now_used = memory_track_used_kib(t);
-    if (fabs(now_used - t->settled_kib) >
+    double wanted = memory_track_used_kib(t) + t->swapped_kib;
+    if (fabs(wanted - t->settled_kib) >
         fmax(MEMORY_SETTLED_KIB, (double)vm->maxmem_kib * MEMORY_SETTLED_PERMILLE / 1000))
-        t->settled_kib = now_used;
+        t->settled_kib = wanted;
     t->growth_kib_s = fmax(smoothed(t->growth_kib_s, 0, elapsed_s, MEMORY_GROWTH_FADES_TAU_S),
                            fmax(t->used_rate_kib_s, t->resident_rate_kib_s));
 }
@@ -225,8 +233,13 @@ void memory_track_command(struct memory_track *t, double target_kib, struct mono
 {
     if (target_kib < t->current_kib)
         t->lowered_at = now;
+    // Measured from where it turned round, else a guest that is lowered bit by bit to its limit would count as stuck.
+    bool goes_on = (target_kib > t->current_kib) == (t->commanded_kib > t->commanded_from_kib);
+    if (!t->commanded || !goes_on)
+        t->commanded_from_kib = t->current_kib;
+    t->commanded_up = target_kib > t->commanded_kib;
+    t->commanded_at = now;
     t->commanded_kib = target_kib;
-    t->commanded_from_kib = t->current_kib;
     t->commanded = true;
     t->retry_at = mono_after_ms(now, MEMORY_STUCK_MS);
     t->arrived = false;

@@ -38,6 +38,10 @@
 #define MEMORY_PLENTY_PERMILLE 50
 #define MEMORY_PLENTY_KIB (12.0 * 1024)
 
+// What lies in a guest's swap though it has plenty of usable memory is forgotten with this time constant: programs
+// touch what they work on within a minute.
+#define MEMORY_COLD_TAU_S 60.0
+
 // Usable memory that will be gone within this time at the rate at which it falls is a collapse, if that rate
 // is more than 4 MiB/s, or 2 % of maxmem a second: a guest with little to spare is not in distress for that.
 #define MEMORY_COLLAPSE_S 1.5
@@ -47,12 +51,6 @@
 // Distress lasts at least this long after its last evidence: a guest that is short swaps in bursts, and what it
 // lost between two bursts would have to come back. It ends at once when the guest has plenty.
 #define MEMORY_DISTRESS_MS 15000
-
-// In distress a guest wants more than it uses; nobody knows how much more. 6 % of maxmem, at least 16 MiB:
-// it is asked again with each sample, and growth under way counts besides, so a small step does not make it
-// wait, and a large one would take from others.
-#define MEMORY_DISTRESS_PERMILLE 60
-#define MEMORY_DISTRESS_KIB (16.0 * 1024)
 
 // A balloon moves or is moved only by so much: below it is rounding.
 #define MEMORY_ROUNDING_KIB 1024.0
@@ -83,7 +81,7 @@ struct memory_track {
     uint64_t swap_in_kib, swap_out_kib;
     double used_kib;        // at the last statistics
     double actual_then_kib; // actualmem then
-    double settled_kib;     // used, as targets see it: held while it changes by noise only
+    double settled_kib;     // used and swapped_kib, as targets see them: held while they change by noise only
     double used_rate_kib_s;
     bool certain; // no balloon moved while they were counted
     double usable_kib;
@@ -92,11 +90,15 @@ struct memory_track {
 
     bool distress;
     struct mono distress_until;
-    double swapped_kib; // by this distress: out less in
+    // Out less in: what it uses no more only because it has been squeezed. Usedmem alone would call every division
+    // right, for a guest that was lowered uses less afterwards. Fades while it has plenty.
+    double swapped_kib;
 
     double commanded_kib, commanded_from_kib;
     bool commanded; // by us; else it is what was found
-    bool arrived;   // has been at what was commanded
+    bool commanded_up;
+    struct mono commanded_at;
+    bool arrived; // has been at what was commanded
     struct mono progress_at;
     double progress_kib;  // currentmem then
     struct mono retry_at; // a stuck balloon is asked again then

@@ -2,6 +2,7 @@
 #include "../test.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "memory_world.h"
 
@@ -250,6 +251,76 @@ static void memory_is_divided_by_shares_in_contention(void **state)
     world_end(&w);
 }
 
+// Two guests that need 198 MiB each, g1 with twice the shares, where there is not enough for both.
+static void two_of_unequal_shares(double total, double reservation)
+{
+    world_begin(&w, total, 2, true);
+    w.guest[0].shares = 2000;
+    w.guest[1].reservation = reservation;
+    world_run(&w, 10);
+    for (double want = 10; want <= 130; want += 10) {
+        all_want(want);
+        world_run(&w, 1);
+    }
+    for (size_t i = 0; i < 2; i++)
+        w.guest[i].rewrite_mib_s = 4;
+    world_run(&w, 40);
+}
+
+static void twice_the_shares_are_served_whole_and_the_other_gets_what_is_left(void **state)
+{
+    (void)state;
+    two_of_unequal_shares(485, 0);
+    assert_true(w.guest[0].held >= 130 && w.guest[0].swapped < 15);
+    assert_true(w.guest[0].current <= 198 + 24);
+    assert_true(w.guest[1].swapped > 30);
+    nobody_was_killed();
+    world_end(&w);
+}
+
+static void a_reservation_comes_before_shares_also_for_a_guest_that_was_squeezed(void **state)
+{
+    (void)state;
+    for (int squeezed = 0; squeezed < 2; squeezed++) {
+        two_of_unequal_shares(485, squeezed ? 0 : 190);
+        w.guest[1].reservation = 190;
+        world_run(&w, 20);
+        assert_true(w.guest[1].current >= 190 - 3);
+        world_run(&w, 40);
+        assert_true(w.guest[1].current >= 190 - 3);
+        nobody_was_killed();
+        world_end(&w);
+    }
+}
+
+static void what_ballooning_cannot_meet_is_unmet_demand(void **state)
+{
+    (void)state;
+    two_of_unequal_shares(485, 0);
+    for (int s = 0; s < 20; s++) {
+        world_run(&w, 1);
+        // 198 of g2, of which it has what g1 leaves; compressed swap counts twice.
+        assert_true(w.out.views[0].unmet_kib < 24 << 10);
+        assert_true(w.out.views[1].unmet_kib > 20 << 10);
+        assert_true(w.out.views[1].demand_kib >= 180 << 10);
+    }
+    assert_true(w.events[MEMORY_EVENT_UNMET] == 1);
+    world_end(&w);
+}
+
+static void what_is_cold_in_swap_is_no_demand_for_ever(void **state)
+{
+    (void)state;
+    two_of_unequal_shares(485, 0);
+    for (size_t i = 0; i < 2; i++)
+        w.guest[i].rewrite_mib_s = 0;
+    w.total = 1100;
+    world_run(&w, 240);
+    double used = world_guest_need(&w.guest[1]);
+    assert_true(w.out.views[1].demand_kib < (used + 16) * 1024);
+    world_end(&w);
+}
+
 static void guests_without_swap_are_not_killed(void **state)
 {
     (void)state;
@@ -277,6 +348,32 @@ static void guests_without_swap_are_not_killed(void **state)
 
 static double before_kib;
 
+// The last command to each guest of the world, for what holds between two of them.
+static struct told {
+    double kib;
+    bool up;
+    int64_t ms;
+} told[WORLD_MOST];
+
+// A balloon does not turn round for a small difference, except for what low takes and high gives.
+static void check_turns(const struct world *world)
+{
+    const struct memory_output *out = &world->out;
+    for (size_t k = 0; k < out->n_actions; k++) {
+        const struct memory_action *a = &out->actions[k];
+        struct told *t = &told[1000 - a->id];
+        double kib = (double)a->to_kib;
+        bool up = kib > (t->kib > 0 ? t->kib : (double)a->from_kib);
+        if (t->kib > 0 && up != t->up && world->ms - t->ms < 10000)
+            assert_true((up ? out->state == MEMORY_HIGH : out->state == MEMORY_LOW) ||
+                        fabs(kib - t->kib) >= 12 * 1024 - 1);
+        *t = (struct told){kib, up, world->ms};
+    }
+    for (size_t i = 0; i < out->n_actions; i++) // one command a VM and step
+        for (size_t k = i + 1; k < out->n_actions; k++)
+            assert_true(out->actions[i].id != out->actions[k].id);
+}
+
 static double told_kib(const struct world *world, size_t i)
 {
     return world->guest[1000 - world->vm[i].id].target * 1024;
@@ -287,6 +384,7 @@ static void check_invariants(struct world *world)
 {
     const struct memory_output *out = &world->out;
     bool gave = false, gives = false;
+    check_turns(world);
     for (size_t k = 0; k < out->n_actions; k++) {
         const struct memory_action *a = &out->actions[k];
         const struct memory_vm_view *v = &out->views[a->vm];
@@ -327,6 +425,7 @@ static void random_demand_kills_nobody(void **state)
         world_begin(&w, 1100, 4, true);
         w.check = check_invariants;
         before_kib = 0;
+        memset(told, 0, sizeof told);
         struct random r = random_seed(seed);
         for (int round = 0; round < 60; round++) {
             size_t i = random_below(&r, 4);
@@ -528,6 +627,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_guest_without_driver_is_reported),
         cmocka_unit_test(a_liar_gets_no_more_than_its_part),
         cmocka_unit_test(memory_is_divided_by_shares_in_contention),
+        cmocka_unit_test(twice_the_shares_are_served_whole_and_the_other_gets_what_is_left),
+        cmocka_unit_test(a_reservation_comes_before_shares_also_for_a_guest_that_was_squeezed),
+        cmocka_unit_test(what_ballooning_cannot_meet_is_unmet_demand),
+        cmocka_unit_test(what_is_cold_in_swap_is_no_demand_for_ever),
         cmocka_unit_test(guests_without_swap_are_not_killed),
         cmocka_unit_test(random_demand_kills_nobody),
         cmocka_unit_test(a_restart_in_contention_moves_little),
