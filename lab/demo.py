@@ -2,8 +2,9 @@
 """A cluster of real libvirt hosts on this machine, short of memory and CPU, and what ballast does about it.
 
 make demo: every act with ballast observing, then acting; exit status 1 when an expected effect did not come.
-KEEP=1 leaves hosts, guests and agents running. NO_COLOR=1: plain text.
+KEEP=1 leaves hosts, guests and agents running. NO_COLOR=1: plain text. --act d (or cd): only these acts.
 """
+import argparse
 import os
 import signal
 import sys
@@ -20,11 +21,13 @@ except ImportError as e:
 TAG = "demo"
 
 
-def score(voice, sampler):
+def score(voice, sampler, chosen):
     voice.title("e  The score with ballast off and on")
     voice.say("VM-seconds lost per second, as `ballast vms` reports it; one column a second, 0 when all are served")
     utf8 = "utf" in (sys.stdout.encoding or "").lower()
     for act, what in (("b", "divided by shares"), ("c", "memory, migration"), ("d", "CPU, migration")):
+        if act not in chosen:
+            continue
         rows = {mode: sampler.of(act, mode) for mode in ("observe", "auto")}
         highest = max([v for r in rows.values() for v in r], default=0) or 1
         for mode, name in (("observe", "off"), ("auto", "on")):
@@ -39,7 +42,7 @@ def score(voice, sampler):
                          f"off {off or 0:.2f}, on {on or 0:.2f} VM-seconds per second")
 
 
-def tell(lab, voice):
+def tell(lab, voice, chosen):
     fleet = Fleet(lab)
     fleet.start()
     voice.say(f"three hosts are up, ballastd runs on each ({lab.accel == 'kvm' and 'KVM' or 'emulated CPUs'})")
@@ -47,15 +50,17 @@ def tell(lab, voice):
     sampler.start()
     try:
         acts = Acts(lab, fleet, voice, sampler)
-        for act in (acts.idle_memory_moves, acts.more_wanted_than_there_is, acts.what_ballooning_cannot_meet,
-                    acts.cpu_contention):
+        for name, act in (("a", acts.idle_memory_moves), ("b", acts.more_wanted_than_there_is),
+                          ("c", acts.what_ballooning_cannot_meet), ("d", acts.cpu_contention)):
             try:
-                act()
+                if name in chosen:
+                    act()
             except (LabError, libvirtError) as e:
                 voice.expect(False, f"the act broke off: {e}")
     finally:
         sampler.stop()
-    score(voice, sampler)
+    if "e" in chosen:
+        score(voice, sampler, chosen)
     return fleet
 
 
@@ -87,6 +92,11 @@ def interrupted(signum, _):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--act", default="abcde", metavar="LETTERS", help="acts to play (default: abcde)")
+    chosen = parser.parse_args().act
+    if not chosen or set(chosen) - set("abcde"):
+        parser.error(f"--act {chosen}: letters a to e are known")
     keep = os.environ.get("KEEP", "") not in ("", "0")
     if os.geteuid() != 0:
         sys.exit("demo: it needs root: namespaces, control groups, bridges. Nothing outside of them is touched")
@@ -99,7 +109,7 @@ def main():
     kept, status = False, 1
     try:
         lab.up()
-        fleet = tell(lab, voice)
+        fleet = tell(lab, voice, chosen)
         close(lab, voice, fleet, keep)
         kept, status = keep, 1 if voice.failed else 0
     except KeyboardInterrupt:

@@ -7,8 +7,8 @@ FULL_MIB = 256          # of a guest of the memory acts
 TIGHT_MIB = 880         # the host of act a: what the three guests may take together is more
 TIGHTER_MIB = 820       # the same host in act c: what they ask for does not fit, however it is divided
 DIVIDED_MIB = 510       # the host of act b
-BUSY_PCT = 45           # of a CPU, what each guest of act d wants
-HOST_PCT = 60           # of a CPU, what a host of act d has
+BUSY_PCT = 30           # of a CPU, what each guest of act d wants
+HOST_PCT = 40           # of a CPU, what a host of act d has
 
 
 class Acts:
@@ -195,8 +195,9 @@ class Acts:
         v.title("d  CPU: two busy guests on one host, other hosts idle")
         for h in self.lab.hosts:
             h.limit_cpu(HOST_PCT)
-        self.mode("auto", "d spike")
         self.guests = both = self.start(h1, ["c1", "c2"], 128, 64)
+        self.mode("auto", "d spike")
+        time.sleep(3)
         for g in both:
             g.ask(f"cpu {BUSY_PCT}")
         time.sleep(5)

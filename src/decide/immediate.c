@@ -12,11 +12,13 @@
 struct memory {
     uint64_t id;
     bool used;
-    uint64_t seen;         // number of the step
-    double starved_s;      // weight growth
-    double critical_s;     // how long below IMMEDIATE_CRITICAL
-    double distress_s;     // how long in distress by the memory manager's word
-    int64_t forecast_slot; // history slot at which sd[] was computed
+    uint64_t seen;            // number of the step
+    double starved_s;         // weight growth
+    double critical_s;        // how long below IMMEDIATE_CRITICAL
+    double distress_s;        // how long in distress by the memory manager's word
+    double loss_per_s;        // measured in this step, 0 when it counts as satisfied
+    double accrued_lost_vm_s; // its part of the contention's account
+    int64_t forecast_slot;    // history slot at which sd[] was computed
     double sd[LOSS_RESOURCES];
     struct history_series series;
 };
@@ -77,6 +79,17 @@ static struct memory *find(const struct immediate *s, uint64_t id)
             return &s->memory[at];
 }
 
+// What a VM that is gone (stopped, moved, died) has put on the account goes with it: the contention of those who stay is
+// as old as their part of it. Else a spike of new VMs would be taken for the end of a long contention of former ones.
+static void settle(struct immediate *s, const struct memory *gone)
+{
+    if (gone->accrued_lost_vm_s <= 0)
+        return;
+    double left = fmax(0, s->accrued_lost_vm_s - gone->accrued_lost_vm_s);
+    s->lasted_s *= left / s->accrued_lost_vm_s;
+    s->accrued_lost_vm_s = left;
+}
+
 // Takes out who was not seen in this step. Removal in open addressing: move up what could no longer be found.
 static void forget_gone(struct immediate *s)
 {
@@ -84,6 +97,7 @@ static void forget_gone(struct immediate *s)
     for (size_t i = 0; i < s->n_places; i++) {
         while (s->memory[i].used && s->memory[i].seen != s->step) {
             size_t hole = i;
+            settle(s, &s->memory[i]);
             for (size_t at = (hole + 1) & mask; s->memory[at].used; at = (at + 1) & mask)
                 if (((at - first_place(s, s->memory[at].id)) & mask) >= ((at - hole) & mask)) {
                     s->memory[hole] = s->memory[at];
@@ -188,8 +202,8 @@ static double take_vms(struct immediate *s, const struct immediate_input *in, si
             .migrations_24h = vm->migrations_24h,
         };
         memcpy(p->left, vm->left, sizeof p->left);
-        if (satisfaction < PUSH_SATISFIED)
-            loss += p->loss.weight * (1 - satisfaction);
+        m->loss_per_s = satisfaction < PUSH_SATISFIED ? p->loss.weight * (1 - satisfaction) : 0;
+        loss += m->loss_per_s;
     }
     return loss;
 }
@@ -246,14 +260,16 @@ static void take_hosts(struct immediate *s, const struct immediate_input *in, si
     }
 }
 
-// The contention's account.
-static void accrue(struct immediate *s, double loss, double dt_s)
+// The contention's account, in all and by VM.
+static void accrue(struct immediate *s, size_t n, double loss, double dt_s)
 {
     if (loss >= IMMEDIATE_LOSS_LEAST) {
         // It began somewhere within the first interval: half of it; of a long interval nobody knows, so no more than
         // what is still a spike.
         double seen_s = s->calm ? fmin(dt_s, IMMEDIATE_SPIKE_S) : dt_s;
         s->accrued_lost_vm_s += loss * seen_s;
+        for (size_t i = 0; i < n; i++)
+            s->of_vm[i]->accrued_lost_vm_s += s->of_vm[i]->loss_per_s * seen_s;
         s->lasted_s += s->calm ? seen_s / 2 : seen_s;
         s->unbroken_s += seen_s;
         s->calm = false;
@@ -261,6 +277,8 @@ static void accrue(struct immediate *s, double loss, double dt_s)
     }
     double kept = exp2(-dt_s / IMMEDIATE_MEMORY_S);
     s->accrued_lost_vm_s *= kept;
+    for (size_t i = 0; i < n; i++)
+        s->of_vm[i]->accrued_lost_vm_s *= kept;
     s->lasted_s *= kept;
     s->unbroken_s = 0;
     s->calm = true;
@@ -352,7 +370,7 @@ void immediate_step(struct immediate *s, const struct immediate_input *in, struc
     s->last = now;
     *out = (struct immediate_output){0};
     out->loss_per_s = take_vms(s, in, n_vms, dt_s, &out->critical);
-    accrue(s, out->loss_per_s, dt_s);
+    accrue(s, n_vms, out->loss_per_s, dt_s);
     out->accrued_lost_vm_s = s->accrued_lost_vm_s;
     out->lasted_s = s->lasted_s;
 
@@ -382,6 +400,8 @@ void immediate_report(struct immediate *s, uint64_t vm, enum immediate_outcome o
     case IMMEDIATE_DONE:
         s->failures = 0;
         s->accrued_lost_vm_s = s->lasted_s = 0; // another constellation, another contention
+        for (size_t i = 0; i < s->n_places; i++)
+            s->memory[i].accrued_lost_vm_s = 0;
         s->calm = true;
         break;
     case IMMEDIATE_REFUSED: // somebody else was faster: look again soon, but not all at the same moment

@@ -5,7 +5,7 @@
 //
 // A contention has a memory: accrued loss and contended time both decay with a half-life of IMMEDIATE_MEMORY_S while
 // nothing is lost. So a spike is forgotten, while spikes that come again and again add up to a contention.
-// Nothing moves for a contention younger than IMMEDIATE_SPIKE_S, except under critical distress.
+// A VM that goes takes its part of both along. Nothing moves for a contention younger than IMMEDIATE_SPIKE_S, except under critical distress.
 //
 // After a move (done or failed) the host waits until its effect can be seen: a cool-down of twice the move's duration, at
 // least IMMEDIATE_COOL_S; after a failure doubled with each one in a row. While the long-term balancer plans the

@@ -420,6 +420,36 @@ static void a_satisfied_vm_stays_while_an_unsatisfied_one_can_go(void **state)
     arena_free(b->arena);
 }
 
+static void a_contention_ends_with_the_vms_that_suffered_it(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new();
+    b->host[0].open = false;
+    go(b, 90);
+    b->host[0].open = true;
+    b->vm[0] = busy_vm(3, "c", 2, 1); // both are gone, two others are there, busy at once
+    b->vm[1] = busy_vm(4, "d", 2, 1);
+    assert_int_equal(go(b, 10), IMMEDIATE_SPIKE);
+    assert_true(b->out.lasted_s <= 10);
+    assert_float_equal(b->out.accrued_lost_vm_s, b->out.loss_per_s * 10, 1e-9);
+    assert_int_equal(go(b, 10), IMMEDIATE_MOVE);
+    arena_free(b->arena);
+}
+
+static void a_contention_goes_on_for_a_vm_that_stays(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new();
+    b->host[0].open = false;
+    go(b, 90);
+    b->host[0].open = true;
+    b->vm[1] = busy_vm(4, "d", 2, 1);
+    go(b, 1);
+    assert_true(b->out.lasted_s > 40 && b->out.lasted_s < 50);
+    assert_int_equal(b->out.verdict, IMMEDIATE_MOVE);
+    arena_free(b->arena);
+}
+
 static void vms_come_and_go_without_being_mixed_up(void **state)
 {
     (void)state;
@@ -464,6 +494,8 @@ int main(void)
         cmocka_unit_test(after_a_move_it_waits_to_see_its_effect),
         cmocka_unit_test(failures_in_a_row_make_it_wait_longer_and_longer),
         cmocka_unit_test(a_satisfied_vm_stays_while_an_unsatisfied_one_can_go),
+        cmocka_unit_test(a_contention_ends_with_the_vms_that_suffered_it),
+        cmocka_unit_test(a_contention_goes_on_for_a_vm_that_stays),
         cmocka_unit_test(vms_come_and_go_without_being_mixed_up),
         cmocka_unit_test(two_busy_vms_on_a_host_part_when_another_is_idle),
         cmocka_unit_test(a_spike_of_five_seconds_moves_nothing),
