@@ -12,8 +12,9 @@ int balance_feed_init(struct balance_feed *f)
     f->guest = calloc(GUESTS_MAX, sizeof *f->guest);
     f->host = calloc(BALANCE_HOSTS_MAX, sizeof *f->host);
     f->series = calloc(BALANCE_HOSTS_MAX, sizeof *f->series);
+    f->unwatched = calloc(BALANCE_HOSTS_MAX, sizeof *f->unwatched);
     f->row = calloc(BALANCE_HOSTS_MAX, sizeof *f->row);
-    if (f->vm && f->guest && f->host && f->series && f->row)
+    if (f->vm && f->guest && f->host && f->series && f->unwatched && f->row)
         return 0;
     balance_feed_clear(f);
     return -1;
@@ -25,6 +26,7 @@ void balance_feed_clear(struct balance_feed *f)
     free(f->guest);
     free(f->host);
     free(f->series);
+    free(f->unwatched);
     free(f->row);
     memset(f, 0, sizeof *f);
 }
@@ -77,7 +79,20 @@ static void add_vm_to_host(struct balance_feed *f, size_t h, const struct store_
         memcpy(&summary, row->history, sizeof summary);
         history_series_add(&f->series[h], &summary.series, 1.0);
         f->host[h].series = &f->series[h];
+    } else {
+        f->unwatched[h][HISTORY_CPU] += row->cpu_demand_cores;
+        f->unwatched[h][HISTORY_MEM] += row->mem_used_mib + row->mem_overhead_mib;
     }
+}
+
+// VMs without a history count in their host's last hour with what they want now.
+static void add_unwatched(struct history_series *series, const double unwatched[HISTORY_RESOURCES])
+{
+    for (int r = 0; r < HISTORY_RESOURCES; r++)
+        for (size_t i = HISTORY_SERIES - series->n; i < HISTORY_SERIES; i++) {
+            series->mean[r][i] += (float)unwatched[r];
+            series->max[r][i] += (float)unwatched[r];
+        }
 }
 
 // What the store knows of the past of one of our own.
@@ -85,12 +100,14 @@ static void take_past(struct guest *g, const struct store_vm *row, struct mono n
 {
     g->migrations_1h = row->migrations_1h;
     g->open_migration = row->migration_id;
-    g->left_known = row->last_from && row->last_moved_age_ms >= 0;
-    if (!g->left_known)
-        return;
-    snprintf(g->last_from, sizeof g->last_from, "%s", row->last_from);
-    g->last_moved_age_s = (double)row->last_moved_age_ms / 1000.0;
-    g->last_moved_at = now;
+    g->past_at = now;
+    g->migrations_24h = row->migrations_24h;
+    g->moved_dirty_mib_s = row->moved_dirty_mib_s;
+    g->n_left = 0;
+    for (uint32_t i = 0; i < row->n_left && g->n_left < PUSH_LEFT; i++)
+        g->left[g->n_left++] =
+            (struct push_left){.host = guests_hash(row->left[i].host, strlen(row->left[i].host)),
+                               .ago_s = (double)row->left[i].age_ms / 1000.0};
 }
 
 void balance_feed_cluster(struct balance_feed *f, const struct store_cluster *cluster, bool full,
@@ -109,6 +126,7 @@ void balance_feed_cluster(struct balance_feed *f, const struct store_cluster *cl
             continue;
         size_t h = in->n_hosts++;
         memset(&f->series[h], 0, sizeof f->series[h]);
+        memset(f->unwatched[h], 0, sizeof f->unwatched[h]);
         f->row[h] = row;
         f->host[h] = (struct immediate_host){
             .id = guests_hash(row->name, strlen(row->name)),
@@ -137,6 +155,9 @@ void balance_feed_cluster(struct balance_feed *f, const struct store_cluster *cl
                 break;
             }
     }
+    for (size_t h = 0; h < in->n_hosts; h++)
+        if (f->host[h].series)
+            add_unwatched(&f->series[h], f->unwatched[h]);
     in->host = f->host;
 }
 
@@ -159,6 +180,7 @@ static void fill_vm(struct immediate_vm *vm, const struct guest *g, const struct
                     double busy_cores, const struct mover *mover, struct mono now)
 {
     const struct terms *t = &g->terms;
+    double past_s = mono_seconds_between(g->past_at, now);
     *vm = (struct immediate_vm){
         .id = g->id,
         .name = g->name,
@@ -176,19 +198,17 @@ static void fill_vm(struct immediate_vm *vm, const struct guest *g, const struct
         .mem_reservation_mib = t->mem_reservation_mib,
         .mem_shares = t->mem_shares,
         .shares = t->shares,
-        .dirty_mib_s = 10,
+        .dirty_mib_s = guest_dirty_mib_s(g, now),
         .local_disk_mib = mib(g->vm->facts->local_disk_kib),
-        .migrations_1h = g->migrations_1h,
-        .migrations_24h = g->migrations_1h,
+        .migrations_1h = migration_count_decay(g->migrations_1h, past_s),
+        .migrations_24h = g->migrations_24h,
         .movable = guest_immovable_why(g) == NULL && !mover_has(mover, &g->uuid) && !g->vm->migrating,
         .distress = g->has_view && g->view.distress,
         .history = &g->history,
     };
-    if (g->left_known) {
-        vm->left[0] =
-            (struct push_left){.host = guests_hash(g->last_from, strlen(g->last_from)),
-                               .ago_s = g->last_moved_age_s + mono_seconds_between(g->last_moved_at, now)};
-        vm->n_left = 1;
+    for (; vm->n_left < g->n_left; vm->n_left++) {
+        vm->left[vm->n_left] = g->left[vm->n_left];
+        vm->left[vm->n_left].ago_s += past_s;
     }
 }
 
@@ -213,6 +233,7 @@ void balance_feed_fill(struct balance_feed *f, const struct host_sample *sample,
     in->growth = (double)settings->growth_permille / 1000.0;
     in->long_term_planning = news->pulse.planning;
     in->move_running = mover_count(mover) > 0;
+    in->age_s = mono_seconds_between(sample->taken_at, now);
     in->n_vms = 0;
     for (size_t i = 0; i < guests->n; i++) {
         struct guest *g = guests->at[i];

@@ -19,7 +19,8 @@ struct balance_feed {
     struct guest **guest;
     struct immediate_host *host; // BALANCE_HOSTS_MAX
     struct history_series *series;
-    const struct store_host **row; // of each host; valid until the next exchange ends
+    double (*unwatched)[HISTORY_RESOURCES]; // demand of each host's VMs that have no history
+    const struct store_host **row;          // of each host; valid until the next exchange ends
     struct immediate_input input;
     double mean_shares;
     bool knows_hosts;   // the rows of the others' VMs were there

@@ -123,6 +123,18 @@ static void watch_connection(struct driver *d)
     }
 }
 
+static void tell_overflow(struct driver *d)
+{
+    if (d->guests.overflow > 0 && d->told_overflow == 0) {
+        log_warning("%u VMs beyond the %d that one host can have here are left alone", d->guests.overflow,
+                    GUESTS_MAX);
+        journal_event(&d->journal, STORE_WARNING, "too-many-vms", NULL, NULL,
+                      "%u VMs beyond %d are neither ballooned, moved nor reported", d->guests.overflow,
+                      GUESTS_MAX);
+    }
+    d->told_overflow = d->guests.overflow;
+}
+
 // The mode in force here: the file's, narrowed by what the store says of cluster and host.
 static void settle_mode(struct driver *d)
 {
@@ -134,6 +146,11 @@ static void settle_mode(struct driver *d)
         log_notice("mode is %s%s", agent_mode_name(mode),
                    mode < (enum agent_mode)d->settings->mode ? " (narrowed by a setting in the store)" : "");
     d->mode = mode;
+    bool maintenance = terms_maintenance(d->host_name, rows);
+    if (maintenance != d->maintenance)
+        log_notice("%s",
+                   maintenance ? "in maintenance: takes no VM and is emptied" : "no longer in maintenance");
+    d->maintenance = maintenance;
     guests_resolve_terms(&d->guests, rows, mode);
 }
 
@@ -142,6 +159,7 @@ static void exchange_what_is_due(struct driver *d)
     struct exchange_host host = {.sample = d->sample,
                                  .memory = d->memory_stepped ? &d->memory_out : NULL,
                                  .mode = d->mode,
+                                 .maintenance = d->maintenance,
                                  .cpu_used_cores = d->used_cores};
     if (!d->connected) {
         host.closed = true;
@@ -179,6 +197,7 @@ static void on_sample(void *user, const struct host_sample *sample, const struct
     watch_connection(d);
     guests_update(&d->guests, sample, (double)d->settings->headroom_permille / 1000.0, !d->first_sample_seen);
     d->first_sample_seen = d->first_sample_seen || sample->connected;
+    tell_overflow(d);
     settle_mode(d);
     driver_memory(d);
     measure_host_cpu(d);

@@ -5,6 +5,16 @@
 #include "agent/driver_state.h"
 #include "base/log.h"
 
+#define DIRTY_AT_ONCE 4
+
+// A QEMU that cannot measure leaves the figure unknown.
+static void ignore_answer(void *user, enum host_outcome outcome, const struct error *error)
+{
+    (void)user;
+    (void)outcome;
+    (void)error;
+}
+
 static const struct store_host *row_of(const struct store_cluster *cluster, const char *name)
 {
     for (uint32_t i = 0; cluster && i < cluster->snapshot->hosts.n; i++)
@@ -14,7 +24,7 @@ static const struct store_host *row_of(const struct store_cluster *cluster, cons
 }
 
 // What a VM needs at its destination, as the store reserves it.
-static void fill_needs(const struct driver *d, const struct guest *g, struct move_request *r)
+void driver_needs(const struct driver *d, const struct guest *g, struct move_request *r)
 {
     double growth = 1.0 + (double)d->settings->growth_permille / 1000.0;
     double demand_mib = (double)(g->has_view ? g->view.demand_kib : guest_current_kib(g)) / 1024.0;
@@ -23,6 +33,36 @@ static void fill_needs(const struct driver *d, const struct guest *g, struct mov
     r->mem_needed_mib = fmax(needed_mib, g->terms.mem_reservation_mib) + overhead_mib;
     r->cpu_needed_cores =
         fmax(fmin(g->demand.demand_cores * growth, g->terms.cpu_limit_cores), g->terms.cpu_reservation_cores);
+}
+
+static struct migration_estimate model_move(const struct immediate_input *in,
+                                            const struct immediate_output *out)
+{
+    const struct immediate_vm *vm = &in->vm[out->vm_index];
+    struct migration_subject subject = {.resident_mib = vm->mem_resident_mib,
+                                        .dirty_mib_s = vm->dirty_mib_s,
+                                        .local_disk_mib = vm->local_disk_mib};
+    double there_mib_s = in->host[out->host_index].bandwidth_mib_s;
+    struct migration_link link = {.bandwidth_mib_s = in->bandwidth_mib_s};
+    if (there_mib_s > 0)
+        link.bandwidth_mib_s = fmin(link.bandwidth_mib_s, there_mib_s);
+    return migration_estimate(&subject, &link, NULL);
+}
+
+// Asks how much memory the VMs rewrite, while a move is being considered: a few in each round, each again when
+// half of the time is over for which the figure is believed.
+static void measure_dirty(struct driver *d)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < d->balance_feed.input.n_vms && n < DIRTY_AT_ONCE; i++) {
+        struct guest *g = d->balance_feed.guest[i];
+        bool due = g->dirty_asked_at.ms == 0 || d->now.ms - g->dirty_asked_at.ms >= GUESTS_DIRTY_VALID_MS / 2;
+        if (!due || !d->balance_feed.vm[i].movable)
+            continue;
+        g->dirty_asked_at = d->now;
+        d->host->ops->measure_dirty(d->host, &g->uuid, ignore_answer, NULL);
+        n++;
+    }
 }
 
 static void order(struct driver *d, const struct immediate_output *out, const char *why)
@@ -39,15 +79,17 @@ static void order(struct driver *d, const struct immediate_output *out, const ch
                              .cost_lost_vm_s = out->cost_lost_vm_s,
                              .duration_s = out->duration_s,
                              .reason = why};
-    fill_needs(d, g, &r);
+    driver_needs(d, g, &r);
     bool running = false;
     bool acted = actuator_of(g->terms.mode)->move(d, &r, &running);
     journal_decision(&d->journal, d->now, STORE_LOOP_IMMEDIATE, g->uuid_text, g->name, "move", acted, NULL,
                      "%s", why);
     log_info("VM %s: %s%s", g->name, running ? "" : acted ? "proposed: " : "would move: ", why);
-    if (running)
+    if (running) {
         d->ordered_vm = out->vm;
-    else // it is as if it had been done: the next one is said only when its effect could have been seen
+        d->ordered = model_move(&d->balance_feed.input, out);
+    }
+    if (!running) // it is as if it had been done: the next one is said only when its effect could have been seen
         immediate_report(d->immediate, out->vm, IMMEDIATE_DONE, out->duration_s, d->now);
 }
 
@@ -76,11 +118,18 @@ void driver_balance(struct driver *d)
         d->want_cluster = d->want_full = d->settings->migration_enabled;
         return;
     }
+    if (d->maintenance) {
+        driver_maintenance(d);
+        return;
+    }
     struct immediate_output *out = &d->immediate_out;
+    d->balance_feed.input.calibration = &d->learned;
     balance_feed_fill(&d->balance_feed, d->sample, &d->guests, d->settings, news, d->mover, d->other_cores,
                       d->now);
     immediate_step(d->immediate, &d->balance_feed.input, d->now, out);
     bool lacking = out->verdict != IMMEDIATE_CALM;
+    if (lacking && out->verdict != IMMEDIATE_MOVE)
+        measure_dirty(d);
     d->want_cluster = lacking;
     d->want_full = lacking || d->balance_feed.n_cluster <= BALANCE_READ_ALWAYS_VMS;
     char why[512];
@@ -154,6 +203,8 @@ void driver_move_ended(void *user, const struct move_end *end)
     uint64_t id = guests_hash(&end->uuid, sizeof end->uuid);
     if (d->ordered_vm == id) {
         d->ordered_vm = 0;
+        if (done)
+            migration_calibrate(&d->learned, &d->ordered, end->duration_s, end->downtime_ms / 1000.0);
         immediate_report(d->immediate, id,
                          done                                                 ? IMMEDIATE_DONE
                          : refused || end->outcome == STORE_MIGRATION_REFUSED ? IMMEDIATE_REFUSED

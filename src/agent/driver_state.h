@@ -64,13 +64,18 @@ struct driver {
     struct immediate *immediate;
     struct immediate_output immediate_out;
     enum immediate_verdict last_verdict;
-    bool want_cluster;   // the balancer has use for fresh rows
-    bool want_full;      // ... of all VMs
-    bool asked_full;     // the exchange under way asks for all VMs
-    uint64_t ordered_vm; // the order that runs, 0: none
+    bool want_cluster;                 // the balancer has use for fresh rows
+    bool want_full;                    // ... of all VMs
+    bool asked_full;                   // the exchange under way asks for all VMs
+    uint64_t ordered_vm;               // the order that runs, 0: none
+    struct migration_estimate ordered; // as modelled without what was learned
+    struct migration_calibration learned;
+    struct mono emptied_at; // maintenance: when a VM was last sent away or none could be
 
     enum agent_mode mode; // in force on this host
-    bool mode_known;      // the store's settings have been read, or waited for in vain
+    bool maintenance;     // by the store's settings: takes no VM and is emptied
+    uint32_t told_overflow;
+    bool mode_known; // the store's settings have been read, or waited for in vain
 
     // closing
     bool closing;
@@ -94,6 +99,8 @@ const struct actuator *actuator_of(enum agent_mode mode);
 // Steps of the loops on a sample that was just taken over.
 void driver_memory(struct driver *driver);
 void driver_balance(struct driver *driver);
+void driver_maintenance(struct driver *driver); // instead of driver_balance while in maintenance
+void driver_needs(const struct driver *driver, const struct guest *guest, struct move_request *request);
 void driver_weights(struct driver *driver);
 
 // The store has new rows: orders to carry out, claims to take up.

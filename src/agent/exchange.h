@@ -46,6 +46,7 @@ struct exchange_host {
     const struct host_sample *sample;
     const struct memory_output *memory; // NULL: not managed
     enum agent_mode mode;
+    bool maintenance;
     bool closed;
     const char *closed_why;
     double cpu_used_cores;

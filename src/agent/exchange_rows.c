@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decide/entitlement.h"
 #include "decide/loss.h"
 
 int exchange_rows_init(struct exchange_rows *r)
@@ -18,8 +19,11 @@ int exchange_rows_init(struct exchange_rows *r)
     r->report = calloc(GUESTS_MAX, sizeof *r->report);
     r->index = calloc(GUESTS_MAX, sizeof *r->index);
     r->drift = calloc(GUESTS_MAX, sizeof *r->drift);
+    r->cpu_claim = calloc(GUESTS_MAX, sizeof *r->cpu_claim);
+    r->cpu_grant_cores = calloc(GUESTS_MAX, sizeof *r->cpu_grant_cores);
+    r->scratch = malloc(entitlement_scratch_bytes(GUESTS_MAX));
     if (r->chosen && r->figures && r->with_history && r->gone && r->gone_text && r->present && r->report &&
-        r->index && r->drift)
+        r->index && r->drift && r->cpu_claim && r->cpu_grant_cores && r->scratch)
         return 0;
     exchange_rows_clear(r);
     return -1;
@@ -36,6 +40,9 @@ void exchange_rows_clear(struct exchange_rows *r)
     free(r->report);
     free(r->index);
     free(r->drift);
+    free(r->cpu_claim);
+    free(r->cpu_grant_cores);
+    free(r->scratch);
     memset(r, 0, sizeof *r);
 }
 
@@ -106,6 +113,22 @@ static void add_figures(struct report_figures *to, const struct report_figures *
     to->mem_unmet_mib += f->mem_unmet_mib;
 }
 
+// Divides the host's CPU among those present.
+static void entitle(struct exchange_rows *r, size_t n, const struct host_cpu *cpu)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct terms *t = &r->present[i]->terms;
+        r->cpu_claim[i] = (struct entitlement_claim){.demand = r->present[i]->demand.demand_cores,
+                                                     .reservation = t->cpu_reservation_cores,
+                                                     .limit = t->cpu_limit_cores,
+                                                     .shares = fmax(1, t->cpu_shares)};
+    }
+    double capacity_cores = demand_host_capacity_cores(cpu->capacity_cores, cpu->threads_per_core, 1);
+    entitlement_divide(capacity_cores, n, r->cpu_claim, r->cpu_grant_cores, r->scratch);
+    for (size_t i = 0; i < n; i++)
+        r->present[i]->cpu_entitlement_cores = r->cpu_grant_cores[i];
+}
+
 void exchange_rows_choose(struct exchange_rows *r, struct guests *guests, const struct exchange_host *host,
                           bool all, struct mono now)
 {
@@ -132,7 +155,9 @@ void exchange_rows_choose(struct exchange_rows *r, struct guests *guests, const 
         r->report[n++] = g->report;
     }
     r->host.flags = (uint32_t)host->mode + 4 * (uint32_t)host->closed + 8 * (uint32_t)n +
+                    ((uint32_t)host->maintenance << 28) +
                     (host->memory ? (uint32_t)host->memory->state << 24 : 0);
+    entitle(r, n, &host->sample->cpu);
     struct report_thresholds thresholds = report_thresholds_default();
     size_t chosen = 0;
     if (!all)
@@ -186,7 +211,7 @@ void exchange_rows_write_host(struct exchange_rows *r, const struct settings *s,
         .address = arena_strdup(arena, address),
         .migration_uri = *s->data_uri ? arena_strdup(arena, s->data_uri) : NULL,
         .agent_version = BALLAST_VERSION,
-        .state = HOST_UP,
+        .state = host->maintenance ? HOST_MAINTENANCE : HOST_UP,
         .mode = store_mode_of(host->mode),
         .closed = host->closed,
         .closed_why = host->closed_why ? arena_strdup(arena, host->closed_why) : NULL,
@@ -224,7 +249,7 @@ static void write_history(const struct guest *g, struct arena *arena, struct sto
 }
 
 static void write_vm(const struct guest *g, const struct report_figures *f, struct arena *arena,
-                     struct store_vm *row)
+                     struct mono now, struct store_vm *row)
 {
     const struct host_vm *vm = g->vm;
     const struct terms *t = &g->terms;
@@ -251,7 +276,7 @@ static void write_vm(const struct guest *g, const struct report_figures *f, stru
         .mem_overhead_mib = mib(vm->overhead_kib),
         .cpu_demand_cores = f->cpu_demand_cores,
         .cpu_used_cores = g->demand.delivered_cores,
-        .cpu_entitlement_cores = t->cpu_limit_cores,
+        .cpu_entitlement_cores = g->cpu_entitlement_cores,
         .mem_entitlement_mib = view ? mib(view->entitlement_kib) : mib(guest_current_kib(g)),
         .cpu_unmet_cores = f->cpu_unmet_cores,
         .mem_unmet_mib = f->mem_unmet_mib,
@@ -264,7 +289,7 @@ static void write_vm(const struct guest *g, const struct report_figures *f, stru
         .cpu_limit_cores = t->cpu_limit_cores,
         .mem_reservation_mib = t->mem_reservation_mib,
         .mem_limit_mib = t->mem_limit_mib,
-        .dirty_mib_s = 10,
+        .dirty_mib_s = guest_dirty_mib_s(g, now),
         .local_disk_mib = mib(vm->facts->local_disk_kib),
         .swap_in_mib_s = g->swap_in_mib_s,
         .mem_target_mib = view ? mib(view->target_kib) : 0,
@@ -280,7 +305,7 @@ struct store_vm *exchange_rows_write_vms(struct exchange_rows *r, const struct g
     struct store_vm *rows = arena_new_array(arena, struct store_vm, r->n);
     for (size_t i = 0; i < r->n; i++) {
         const struct guest *g = r->chosen[i];
-        write_vm(g, &r->figures[i], arena, &rows[i]);
+        write_vm(g, &r->figures[i], arena, now, &rows[i]);
         r->with_history[i] = !g->history_sent || now.ms - g->history_sent_at.ms >= EXCHANGE_HISTORY_MS;
         if (r->with_history[i])
             write_history(g, arena, &rows[i]);

@@ -20,6 +20,9 @@ struct exchange_rows {
     struct report_vm *report;
     uint32_t *index;
     double *drift;
+    struct entitlement_claim *cpu_claim;
+    double *cpu_grant_cores;
+    void *scratch; // of entitlement_divide
 };
 
 // Room for GUESTS_MAX VMs. -1 when out of memory.

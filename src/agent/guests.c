@@ -246,6 +246,14 @@ uint64_t guest_current_kib(const struct guest *guest)
     return host_known(vm->current_kib) && vm->current_kib > 0 ? vm->current_kib : guest_maxmem_kib(guest);
 }
 
+double guest_dirty_mib_s(const struct guest *guest, struct mono now)
+{
+    const struct host_vm *vm = guest->vm;
+    if (vm && host_known(vm->dirty_kib_s) && now.ms - vm->dirty_at.ms <= GUESTS_DIRTY_VALID_MS)
+        return (double)vm->dirty_kib_s / 1024.0;
+    return guest->moved_dirty_mib_s > 0 ? guest->moved_dirty_mib_s : GUESTS_DIRTY_PRIOR_MIB_S;
+}
+
 const char *guest_immovable_why(const struct guest *guest)
 {
     const struct host_vm *vm = guest->vm;

@@ -16,6 +16,7 @@
 #include "decide/demand.h"
 #include "decide/history.h"
 #include "decide/memory_manager.h"
+#include "decide/push.h"
 #include "decide/report.h"
 #include "host/host.h"
 
@@ -24,6 +25,11 @@
 #define GUESTS_MAX 512
 
 #define GUESTS_FORGET_MS 600000
+
+// A measured dirty rate is believed for so long: what a guest does changes in minutes.
+#define GUESTS_DIRTY_VALID_MS 300000
+// Of a VM that nobody has measured: between an idle guest (below 1 MiB/s) and a busy one (hundreds).
+#define GUESTS_DIRTY_PRIOR_MIB_S 10.0
 
 // Shorter intervals between two readings of the CPU counters are not evaluated: the kernel's ticks (4 ms)
 // would show.
@@ -69,12 +75,16 @@ struct guest {
     bool left_alone_said; // that it is not ballooned, and why
 
     // what the store knows of its past
+    struct mono past_at; // when it was read
     double migrations_1h;
-    bool left_known;
-    char last_from[256];
-    double last_moved_age_s;
-    struct mono last_moved_at; // when the age was read
+    uint32_t migrations_24h;
+    struct push_left left[PUSH_LEFT]; // ages as of past_at
+    uint32_t n_left;
+    double moved_dirty_mib_s; // dirty rate that its newest migration showed; 0: not known
     uint64_t open_migration;
+
+    double cpu_entitlement_cores; // what it gets when all here ask for their demand at once
+    struct mono dirty_asked_at;   // when its dirty rate was last asked for; .ms 0: never
 
     struct report_vm report;
     struct mono history_sent_at;
@@ -110,6 +120,9 @@ struct guest *guests_find_id(const struct guests *guests, uint64_t id);
 // process holds stands for both. Never 0. Only for a guest that is present.
 uint64_t guest_maxmem_kib(const struct guest *guest);
 uint64_t guest_current_kib(const struct guest *guest);
+
+// Memory that it rewrites per second: measured lately, else what its newest migration showed, else a prior.
+double guest_dirty_mib_s(const struct guest *guest, struct mono now);
 
 // Why the VM may not be moved, or NULL when it may.
 const char *guest_immovable_why(const struct guest *guest);

@@ -28,12 +28,12 @@ struct parser {
 
 static void report(struct parser *p, const char *what)
 {
-    char text[ERROR_TEXT_SIZE];
-    snprintf(text, sizeof text, "%s:%d: %s", p->path, p->line, what);
-    if (p->problems++ == 0)
-        error_set(p->err, ERROR_INPUT, "%s", text);
+    struct error problem;
+    error_set(&problem, ERROR_INPUT, "%s:%d: %s", p->path, p->line, what);
+    if (p->problems++ == 0 && p->err)
+        *p->err = problem;
     if (p->problem)
-        p->problem(p->problem_context, text);
+        p->problem(p->problem_context, problem.text);
 }
 
 // Writes value into the row's field; false when it is not one of those allowed.

@@ -58,6 +58,12 @@ static double first_of(bool said, double wish, const struct store_settings *rows
     return look_up(rows, STORE_SCOPE_VM, uuid, key, &number) ? number : fallback;
 }
 
+bool terms_maintenance(const char *host, const struct store_settings *rows)
+{
+    double number;
+    return look_up(rows, STORE_SCOPE_HOST, host, "maintenance", &number) && number > 0;
+}
+
 static uint32_t whole_shares(double shares)
 {
     if (!(shares >= 1.0))

@@ -32,6 +32,9 @@ struct terms {
 
 // The mode for the whole host: the least of the agent's own, the cluster's and this host's settings in the
 // store (rows may be NULL: nothing is known of the store).
+// Whether the store says that the host is in maintenance. rows may be NULL.
+bool terms_maintenance(const char *host, const struct store_settings *rows);
+
 enum agent_mode terms_host_mode(enum agent_mode own, const char *host, const struct store_settings *rows);
 
 // Terms of one VM with at most vcpus cores and maxmem_mib memory; rows may be NULL. O(rows).

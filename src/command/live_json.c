@@ -97,6 +97,7 @@ void live_json_vm(struct json_writer *w, const struct store_vm *v)
     json_key_number(w, "dirty_mib_s", v->dirty_mib_s);
     known(w, "swap_in_mib_s", v->swap_in_mib_s);
     json_key_number(w, "migrations_1h", v->migrations_1h);
+    json_key_integer(w, "migrations_24h", (int64_t)v->migrations_24h);
     json_key_string(w, "last_from", v->last_from);
     age(w, "last_moved_age_s", v->last_moved_age_ms);
     json_key_integer(w, "migration", (int64_t)v->migration_id);

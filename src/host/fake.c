@@ -153,6 +153,14 @@ static void fake_set_stats_period(struct host *host, const struct host_uuid *uui
     pending->user = user;
 }
 
+static void fake_measure_dirty(struct host *host, const struct host_uuid *uuid, host_done_fn done, void *user)
+{
+    struct host_fake_record *record;
+    struct fake_pending *pending = begin(fake_of(host), HOST_FAKE_MEASURE_DIRTY, uuid, 0, &record);
+    pending->done.action = done;
+    pending->user = user;
+}
+
 static void fake_set_cpu_weight(struct host *host, const struct host_uuid *uuid, double weight,
                                 host_done_fn done, void *user)
 {
@@ -239,6 +247,7 @@ const struct host_ops host_fake = {
     .set_balloon = fake_set_balloon,
     .set_stats_period = fake_set_stats_period,
     .set_cpu_weight = fake_set_cpu_weight,
+    .measure_dirty = fake_measure_dirty,
     .migrate = fake_migrate,
     .abort_migration = fake_abort_migration,
     .presence = fake_presence,

@@ -20,6 +20,7 @@ enum host_fake_call {
     HOST_FAKE_SET_BALLOON,
     HOST_FAKE_SET_STATS_PERIOD,
     HOST_FAKE_SET_CPU_WEIGHT,
+    HOST_FAKE_MEASURE_DIRTY,
     HOST_FAKE_MIGRATE,
     HOST_FAKE_ABORT_MIGRATION,
     HOST_FAKE_PRESENCE,
@@ -56,6 +57,7 @@ struct host_fake_vm {
     uint64_t balloon_stuck_at_kib; // never goes below this; 0: no such
     unsigned stats_period_s;
     int64_t balloon_moved_at_ms; // the fake's own: the loop's time of the last move
+    uint64_t dirty_kib_s;        // what measuring finds
     bool stats_stale;            // last_update stands still
     bool resident_follows;       // a shrinking balloon lowers actual_kib to at most current_kib at once
 };

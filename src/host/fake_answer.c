@@ -143,6 +143,10 @@ static void carry_out(struct fake *fake, struct fake_pending *pending)
     case HOST_FAKE_SET_CPU_WEIGHT:
         vm->vm.cpu_weight = pending->weight;
         break;
+    case HOST_FAKE_MEASURE_DIRTY:
+        vm->vm.dirty_kib_s = vm->dirty_kib_s;
+        vm->vm.dirty_at = fake_now(fake);
+        break;
     case HOST_FAKE_MIGRATE:
         fake_take_out(fake, &pending->uuid, HOST_EVENT_MIGRATED_AWAY, "");
         break;
@@ -170,6 +174,7 @@ static void tell(struct fake *fake, struct fake_pending *pending)
     case HOST_FAKE_SET_BALLOON:
     case HOST_FAKE_SET_STATS_PERIOD:
     case HOST_FAKE_SET_CPU_WEIGHT:
+    case HOST_FAKE_MEASURE_DIRTY:
     case HOST_FAKE_ABORT_MIGRATION:
         if (pending->done.action)
             pending->done.action(pending->user, pending->outcome, error);

@@ -56,7 +56,7 @@ static void fill_vm(struct host_fake_vm *fake_vm, const char *name, uint64_t max
     vm->n_vcpus = vcpus;
     vm->vcpu = fake_vm->vcpus;
     vm->cpu_weight = 1.0;
-    vm->mem_limit_kib = HOST_UNKNOWN;
+    vm->mem_limit_kib = vm->dirty_kib_s = HOST_UNKNOWN;
     vm->facts = &fake_vm->facts;
     vm->facts_generation = 1;
     fake_vm->facts = (struct host_facts){

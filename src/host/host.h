@@ -165,6 +165,10 @@ struct host_ops {
     void (*set_cpu_weight)(struct host *host, const struct host_uuid *uuid, double weight, host_done_fn done,
                            void *user);
 
+    // Measures for about a second how much memory the VM rewrites; samples then tell dirty_kib_s. QEMU hashes a
+    // sample of the pages twice (by default 512 a GiB), so it is asked for where a move is being considered.
+    void (*measure_dirty)(struct host *host, const struct host_uuid *uuid, host_done_fn done, void *user);
+
     // Live, peer to peer, in a thread of its own. Progress comes as events. HOST_REFUSED: it was never
     // started (unknown VM, already migrating); HOST_FAILED: the VM still runs here; HOST_UNKNOWN_OUTCOME:
     // the connection broke on the way.

@@ -140,6 +140,7 @@ const struct host_ops host_libvirt = {
     .set_balloon = lv_set_balloon,
     .set_stats_period = lv_set_stats_period,
     .set_cpu_weight = lv_set_cpu_weight,
+    .measure_dirty = lv_measure_dirty,
     .migrate = lv_migrate,
     .abort_migration = lv_abort_migration,
     .presence = lv_presence,

@@ -22,8 +22,13 @@ enum action {
     ACTION_BALLOON,
     ACTION_PERIOD,
     ACTION_WEIGHT,
+    ACTION_DIRTY,
     ACTION_ABORT,
 };
+
+// How long QEMU watches the pages, and how long afterwards a round still asks what it found.
+#define DIRTY_WATCH_S 1
+#define DIRTY_READ_MS 15000
 
 struct action_job {
     struct lv_job job;
@@ -62,6 +67,9 @@ static void action_work(struct lv_job *job)
         break;
     case ACTION_WEIGHT:
         result = set_weight(job->domain, self->value);
+        break;
+    case ACTION_DIRTY:
+        result = virDomainStartDirtyRateCalc(job->domain, DIRTY_WATCH_S, 0);
         break;
     case ACTION_ABORT:
         result = virDomainAbortJob(job->domain);
@@ -102,6 +110,8 @@ static void action_done(struct lv_host *host, struct lv_job *job, bool late)
         vm->facts_due_ms = 0;
     if (vm && error->kind == ERROR_NONE && self->action == ACTION_WEIGHT)
         vm->limits_due = true;
+    if (vm && error->kind == ERROR_NONE && self->action == ACTION_DIRTY)
+        vm->dirty_due = true;
     if (vm && error->kind != ERROR_NONE && self->action == ACTION_PERIOD && !self->tell)
         vm->period_asked = error->kind == ERROR_REFUSED; // else it is asked again in the next round
     if (!self->tell)
@@ -201,6 +211,13 @@ void lv_set_cpu_weight(struct host *host, const struct host_uuid *uuid, double w
                       : clamp(weight * SHARES_DEFAULT, SHARES_MIN, SHARES_MAX);
     start_action(lv_of(host), ACTION_WEIGHT, "set the CPU weight", uuid, (uint64_t)llround(value), done,
                  user);
+}
+
+void lv_measure_dirty(struct host *handle, const struct host_uuid *uuid, host_done_fn done, void *user)
+{
+    struct lv_host *host = lv_of(handle);
+    host->dirty_until_ms = lv_now_ms(host) + DIRTY_READ_MS;
+    start_action(host, ACTION_DIRTY, "measure the dirty rate", uuid, 0, done, user);
 }
 
 void lv_abort_job(struct lv_host *host, const struct host_uuid *uuid, host_done_fn done, void *user)

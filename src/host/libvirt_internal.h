@@ -50,6 +50,9 @@ struct lv_vm {
     struct host_balloon balloon;
     enum host_balloon_driver driver;
     unsigned missed_polls; // consecutive polls in which libvirt passed by it
+    bool dirty_due;        // its dirty rate is being measured
+    uint64_t dirty_kib_s;
+    struct mono dirty_at; // .ms 0: never
     uint64_t libvirt_rss_kib;
     struct host_vcpu *vcpu; // from libvirt, where the process is not visible
     uint32_t n_vcpus;
@@ -112,6 +115,7 @@ struct lv_host {
     struct lv_job *jobs; // told or not, whose work has not ended
     unsigned abandoned;
     unsigned bulk_deadline_ms;
+    int64_t dirty_until_ms; // until then rounds ask for dirty rates
 
     struct cgroup_tree tree;
     struct lv_table vms; // by UUID, ascending
@@ -182,6 +186,7 @@ void lv_set_stats_period(struct host *host, const struct host_uuid *uuid, unsign
                          host_done_fn done, void *user);
 void lv_set_cpu_weight(struct host *host, const struct host_uuid *uuid, double weight, host_done_fn done,
                        void *user);
+void lv_measure_dirty(struct host *host, const struct host_uuid *uuid, host_done_fn done, void *user);
 
 // libvirt_presence.c
 void lv_presence(struct host *host, const char *uri, const struct host_uuid *uuid, host_presence_fn done,

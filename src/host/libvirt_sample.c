@@ -96,6 +96,8 @@ static void fill_vm(struct lv_host *host, struct lv_vm *vm, struct host_vm *out)
     out->process_stopped = vm->stopped;
     out->hanging = lv_vm_hangs(vm);
     out->migrating = vm->migrating;
+    out->dirty_kib_s = vm->dirty_at.ms > 0 ? vm->dirty_kib_s : HOST_UNKNOWN;
+    out->dirty_at = vm->dirty_at;
     out->pid = vm->process ? vm->process->pid : 0;
     struct host_facts *facts = arena_new_object(host->arena, struct host_facts);
     *facts = vm->facts;

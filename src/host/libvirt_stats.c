@@ -21,6 +21,7 @@ struct bulk_vm {
     uint64_t current_kib, maxmem_kib, rss_kib;
     bool has_balloon; // statistics were told, not only the size
     struct host_balloon balloon;
+    uint64_t dirty_status, dirty_mib_s;
     struct host_vcpu *vcpu;
     uint32_t n_vcpus;
 };
@@ -60,6 +61,8 @@ static const struct {
     {"balloon.current", offsetof(struct bulk_vm, current_kib), false},
     {"balloon.maximum", offsetof(struct bulk_vm, maxmem_kib), false},
     {"balloon.rss", offsetof(struct bulk_vm, rss_kib), false},
+    {"dirtyrate.calc_status", offsetof(struct bulk_vm, dirty_status), false},
+    {"dirtyrate.megabytes_per_second", offsetof(struct bulk_vm, dirty_mib_s), false},
     {"balloon.unused", offsetof(struct bulk_vm, balloon.unused_kib), true},
     {"balloon.usable", offsetof(struct bulk_vm, balloon.usable_kib), true},
     {"balloon.available", offsetof(struct bulk_vm, balloon.available_kib), true},
@@ -194,6 +197,12 @@ static void take_one(struct lv_host *host, const struct bulk_job *job, struct bu
         vm->n_vcpus = found->n_vcpus;
         found->vcpu = NULL;
     }
+    if (vm->dirty_due && found->dirty_status == VIR_DOMAIN_DIRTYRATE_MEASURED &&
+        host_known(found->dirty_mib_s)) {
+        vm->dirty_kib_s = found->dirty_mib_s * 1024;
+        vm->dirty_at = (struct mono){lv_now_ms(host)};
+        vm->dirty_due = false;
+    }
     if (!(job->flags & VIR_DOMAIN_STATS_BALLOON))
         return;
     bool should_tell = vm->facts.balloon_model == HOST_BALLOON_MODEL_VIRTIO && state == HOST_VM_RUNNING;
@@ -261,6 +270,7 @@ void lv_bulk(struct lv_host *host)
                                 .what = "read statistics of all domains",
                                 .uses_libvirt = true};
     self->domains = domains;
+    self->asked_ms = lv_now_ms(host);
     self->flags = VIR_DOMAIN_STATS_STATE;
     if (host->round.groups & HOST_GROUP_BALLOON)
         self->flags |= VIR_DOMAIN_STATS_BALLOON;
@@ -269,6 +279,8 @@ void lv_bulk(struct lv_host *host)
         if (!vm->domain || vm->stopped || virDomainRef(vm->domain) < 0)
             continue; // a stopped QEMU would keep the call waiting
         self->domains[self->n_domains++] = vm->domain;
+        if (vm->dirty_due && self->asked_ms < host->dirty_until_ms)
+            self->flags |= VIR_DOMAIN_STATS_DIRTYRATE;
         if (!vm->process && (host->round.groups & HOST_GROUP_CPU))
             self->flags |= VIR_DOMAIN_STATS_VCPU;
     }
@@ -281,7 +293,6 @@ void lv_bulk(struct lv_host *host)
     }
     self->job.conn = host->connection->conn;
     virConnectRef(self->job.conn);
-    self->asked_ms = lv_now_ms(host);
     lv_job_start(host, &self->job, host->bulk_deadline_ms);
 }
 

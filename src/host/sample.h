@@ -132,11 +132,14 @@ struct host_vm {
     int pid;              // 0: not visible from here (then resident and vCPU figures come from libvirt)
     uint32_t n_vcpus;
     const struct host_vcpu *vcpu;
-    uint64_t emulator_run_ns;       // all other threads of QEMU, cumulative
-    uint64_t throttled_ns;          // by its own quota, summed over vCPUs, cumulative; 0 without a quota
-    double cpu_weight;              // in force, relative to the kernel's default of 1.0; 0: not readable
-    double cpu_limit_cores;         // quota in force over all vCPUs; 0: none
-    uint64_t mem_limit_kib;         // hard limit of its own control group; HOST_UNKNOWN: none
+    uint64_t emulator_run_ns; // all other threads of QEMU, cumulative
+    uint64_t throttled_ns;    // by its own quota, summed over vCPUs, cumulative; 0 without a quota
+    double cpu_weight;        // in force, relative to the kernel's default of 1.0; 0: not readable
+    double cpu_limit_cores;   // quota in force over all vCPUs; 0: none
+    uint64_t mem_limit_kib;   // hard limit of its own control group; HOST_UNKNOWN: none
+    // Memory rewritten per second, measured when asked for (measure_dirty); HOST_UNKNOWN: never, or not told.
+    uint64_t dirty_kib_s;
+    struct mono dirty_at;           // when it was read
     const struct host_facts *facts; // never NULL; valid as long as the sample
     uint32_t facts_generation;      // grows when facts changed
 };

@@ -12,6 +12,7 @@
 const struct store_key store_keys[] = {
     {"mode", CLUSTER | HOST | VM, STORE_KEY_MODE, 0, 0, STORE_MODE_AUTO, "(no further restriction)",
      "at most this is done; the least of cluster, host and VM holds"},
+    {"maintenance", HOST, STORE_KEY_BOOLEAN, 0, 1, 0, "no", "the host takes no VM and is emptied"},
     {"excluded", VM, STORE_KEY_BOOLEAN, 0, 1, 0, "no", "never balloon, weigh or move this VM"},
     {"shares", VM, STORE_KEY_INTEGER, 1, 1000000, 1000, "(by vCPUs and memory)",
      "weight of the VM for CPU and memory"},

@@ -9,11 +9,20 @@
 #include "store/sqlite.h"
 
 #define HOUR_MS 3600000.0
+#define DAY_MS INT64_C(86400000)
 #define CLEAN_INDEX __attribute__((cleanup(name_index_free)))
 
 DEFINE_VECTOR(host_rows, struct store_host);
 DEFINE_VECTOR(vm_rows, struct store_vm);
 DEFINE_VECTOR(migration_rows, struct store_migration);
+
+// A migration of the last day that was done.
+struct past_move {
+    const char *vm_uuid, *from;
+    int64_t age_ms;
+    double dirty_mib_s;
+};
+DEFINE_VECTOR(past_moves, struct past_move);
 
 struct reading {
     struct sqlite_store *s;
@@ -23,6 +32,7 @@ struct reading {
     struct host_rows hosts;
     struct vm_rows vms;
     struct migration_rows migrations;
+    struct past_moves past; // newest first
 };
 
 static int no_memory(struct error *err)
@@ -93,6 +103,25 @@ static int read_migrations(struct reading *r, struct error *err)
     return rc;
 }
 
+static int read_past(struct reading *r, struct error *err)
+{
+    struct sqlite_store *s = r->s;
+    sqlite3_stmt *q = sqlite_start(s, err,
+                                   "SELECT vm_uuid, source, ended_at, dirty_mib_s FROM migrations"
+                                   " WHERE ended_at > ?1 AND state = 4 ORDER BY ended_at DESC, id DESC",
+                                   "i", s->now_ms - DAY_MS);
+    int rc = q ? 1 : -1;
+    while (rc > 0 && (rc = sqlite_step(s, q, err)) == 1) {
+        struct past_move past = {.vm_uuid = sqlite_text(q, 0, r->arena),
+                                 .from = sqlite_text(q, 1, r->arena),
+                                 .age_ms = s->now_ms - sqlite3_column_int64(q, 2),
+                                 .dirty_mib_s = sqlite3_column_double(q, 3)};
+        if (past_moves_push(&r->past, past) < 0)
+            return no_memory(err);
+    }
+    return rc;
+}
+
 static int host_by_name(const void *key, const void *row)
 {
     return strcmp(key, ((const struct store_host *)row)->name);
@@ -109,16 +138,30 @@ static struct store_vm *find_vm(struct reading *r, struct name_index *by_uuid, c
     return v == NAME_INDEX_NONE ? NULL : &r->vms.at[v];
 }
 
-// What is on its way, entered in the rows of both hosts and of the VM.
+static void enter_past(struct store_vm *vm, const struct past_move *past)
+{
+    vm->migrations_24h++;
+    if (vm->moved_dirty_mib_s <= 0)
+        vm->moved_dirty_mib_s = past->dirty_mib_s;
+    if (vm->n_left < STORE_LEFT)
+        vm->left[vm->n_left++] = (struct store_left){past->from, past->age_ms};
+}
+
+// What is on its way, entered in the rows of both hosts and of the VM; what is past, in that of the VM.
 static int enter_migrations(struct reading *r, struct error *err)
 {
-    if (r->migrations.n == 0)
+    if (r->migrations.n == 0 && r->past.n == 0)
         return 0;
     CLEAN_INDEX struct name_index by_uuid = {0};
     if (name_index_init(&by_uuid, (uint32_t)r->vms.n) < 0)
         return no_memory(err);
     for (size_t v = 0; v < r->vms.n; v++)
         name_index_add(&by_uuid, r->vms.at[v].uuid, (uint32_t)v);
+    for (size_t i = 0; i < r->past.n; i++) {
+        struct store_vm *vm = find_vm(r, &by_uuid, r->past.at[i].vm_uuid);
+        if (vm)
+            enter_past(vm, &r->past.at[i]);
+    }
     for (size_t i = 0; i < r->migrations.n; i++) {
         const struct store_migration *m = &r->migrations.at[i];
         if (!store_migration_is_open(m->state))
@@ -305,7 +348,7 @@ static int read_all(struct reading *r, struct store_cluster *cluster, struct err
     int64_t generation = 0;
     double mode = STORE_MODE_AUTO;
     if (read_hosts(r, err) < 0 || read_vms(r, err) < 0 || read_migrations(r, err) < 0 ||
-        sqlite_meta_get(s, "settings_generation", 0, &generation, err) < 0 ||
+        read_past(r, err) < 0 || sqlite_meta_get(s, "settings_generation", 0, &generation, err) < 0 ||
         sqlite_setting(s, STORE_SCOPE_CLUSTER, "", "mode", mode, &mode, err) < 0 ||
         sqlite_is_planning(s, &cluster->planning, err) < 0)
         return -1;
@@ -345,6 +388,7 @@ int sqlite_read_cluster(struct store *store, const struct store_read *what,
     host_rows_free(&r.hosts);
     vm_rows_free(&r.vms);
     migration_rows_free(&r.migrations);
+    past_moves_free(&r.past);
     if (rc < 0)
         store_cluster_free(cluster);
     else

@@ -111,6 +111,14 @@ enum store_vm_state {
     STORE_VM_OTHER,    // crashed, shut off in place, ...
 };
 
+#define STORE_LEFT 8 // hosts that a VM has left, newest first; older ones matter little
+
+// A host that a VM left by a migration.
+struct store_left {
+    const char *host;
+    int64_t age_ms;
+};
+
 // A VM as the agent of its host sees it, with the settings in force.
 struct store_vm {
     const char *uuid; // the key
@@ -145,7 +153,12 @@ struct store_vm {
     double migrations_1h;      // count that decays with e-folding time of 1 h
     const char *last_from;     // NULL or the host that it last left by a migration
     int64_t last_moved_age_ms; // since the last migration ended, whatever its outcome; -1: never
-    uint64_t migration_id;     // its open migration; 0: none
+    // migrations of the last day that were done
+    uint32_t migrations_24h;
+    uint32_t n_left;
+    struct store_left left[STORE_LEFT];
+    double moved_dirty_mib_s; // dirty rate that the newest of them showed; 0: not known
+    uint64_t migration_id;    // its open migration; 0: none
 };
 
 // ---- joining and reporting -------------------------------------------------------------------------------

@@ -193,6 +193,7 @@ static void write_vm(struct json_writer *w, const struct host_vm *vm)
     json_key_exact(w, "cpu_weight", vm->cpu_weight);
     json_key_exact(w, "cpu_limit_cores", vm->cpu_limit_cores);
     key_u64(w, "throttled_ns", vm->throttled_ns);
+    key_u64(w, "dirty_kib_s", vm->dirty_kib_s);
     key_u64(w, "emulator_run_ns", vm->emulator_run_ns);
     json_key(w, "vcpus");
     json_array_begin(w);
@@ -362,6 +363,8 @@ static void run_command(struct probe *probe, char *line)
         ops->abort_migration(probe->host, &uuid, on_done, ask(probe));
     else if (strcmp(command, "presence") == 0)
         ops->presence(probe->host, value, &uuid, on_presence, ask(probe));
+    else if (strcmp(command, "dirty") == 0)
+        ops->measure_dirty(probe->host, &uuid, on_done, ask(probe));
     else if (value && strcmp(command, "balloon") == 0)
         ops->set_balloon(probe->host, &uuid, (uint64_t)atoll(value), on_done, ask(probe));
     else if (value && strcmp(command, "period") == 0)

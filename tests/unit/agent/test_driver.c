@@ -347,6 +347,94 @@ static void a_claim_whose_vm_went_before_the_kill_is_done(void **state)
     assert_true(world_until(w, migration_is_done, LONG_MS));
 }
 
+static void set_maintenance(struct world *w, const char *host)
+{
+    struct error err = {0};
+    if (store_set(w->store, STORE_SCOPE_HOST, host, "maintenance", "yes", &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static bool h1_says_maintenance(struct world *w)
+{
+    struct store_cluster *c = NULL;
+    struct error err = {0};
+    if (store_read_cluster(w->store, &(struct store_read){0}, &c, &err) < 0)
+        return false;
+    bool says = strcmp(c->hosts[0].name, "h1") == 0 && c->hosts[0].state == HOST_MAINTENANCE;
+    store_cluster_free(c);
+    return says;
+}
+
+static void a_host_in_maintenance_says_so_and_is_emptied(void **state)
+{
+    struct world *w = *state;
+    ready_to_move(w);
+    world_for(w, QUIET_MS);
+    assert_int_equal(world_calls(w, HOST_FAKE_MIGRATE, NULL), 0);
+    set_maintenance(w, "h1");
+    assert_true(world_until(w, h1_says_maintenance, LONG_MS));
+    assert_true(world_until(w, migration_is_done, LONG_MS));
+    assert_int_equal(world_calls(w, HOST_FAKE_MIGRATE, "g1"), 1);
+}
+
+static bool migration_is_proposed(struct world *w)
+{
+    return world_migration_state(w) == STORE_MIGRATION_PROPOSED;
+}
+
+static void in_recommend_maintenance_waits_for_approval(void **state)
+{
+    struct world *w = *state;
+    w->settings.mode = AGENT_MODE_RECOMMEND;
+    ready_to_move(w);
+    set_maintenance(w, "h1");
+    assert_true(world_until(w, migration_is_proposed, LONG_MS));
+    world_for(w, QUIET_MS);
+    assert_int_equal(world_calls(w, HOST_FAKE_MIGRATE, NULL), 0);
+}
+
+static bool dirty_rate_was_asked(struct world *w)
+{
+    return world_calls(w, HOST_FAKE_MEASURE_DIRTY, "g1") > 0;
+}
+
+static bool dirty_rate_is_told(struct world *w)
+{
+    struct store_cluster *c = NULL;
+    struct error err = {0};
+    if (store_read_cluster(w->store, &(struct store_read){0}, &c, &err) < 0)
+        return false;
+    bool told = c->snapshot->vms.n == 1 && c->vms[0].dirty_mib_s == 40;
+    store_cluster_free(c);
+    return told;
+}
+
+// CPU counters of a vCPU that always wants to run and gets half of the time.
+static bool g1_is_starved_until_asked(struct world *w)
+{
+    struct host_fake_vm *g = host_fake_find_vm(w->host, "g1");
+    uint64_t ns = (uint64_t)uv_now(&w->loop) * 1000000;
+    g->vcpus[0] = (struct host_vcpu){.run_ns = ns / 2, .delay_ns = ns / 2};
+    host_fake_cpu(w->host)->busy_ns = ns / 2;
+    return dirty_rate_was_asked(w);
+}
+
+static bool g1_is_starved_until_told(struct world *w)
+{
+    g1_is_starved_until_asked(w);
+    return dirty_rate_is_told(w);
+}
+
+static void the_dirty_rate_is_measured_only_while_a_move_is_considered(void **state)
+{
+    struct world *w = *state;
+    ready_to_move(w)->dirty_kib_s = 40 << 10;
+    world_for(w, QUIET_MS);
+    assert_false(dirty_rate_was_asked(w));
+    assert_true(world_until(w, g1_is_starved_until_asked, LONG_MS));
+    assert_true(world_until(w, g1_is_starved_until_told, LONG_MS));
+}
+
 static void nothing_is_migrated_without_a_store(void **state)
 {
     struct world *w = *state;
@@ -380,6 +468,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_claim_left_by_a_killed_agent_is_cancelled_when_nothing_happened,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_claim_whose_vm_went_before_the_kill_is_done, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_host_in_maintenance_says_so_and_is_emptied, setup, teardown),
+        cmocka_unit_test_setup_teardown(in_recommend_maintenance_waits_for_approval, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_dirty_rate_is_measured_only_while_a_move_is_considered, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(nothing_is_migrated_without_a_store, setup, teardown),
     };
     return cmocka_run_group_tests_name("driver", tests, NULL, NULL);

@@ -93,8 +93,46 @@ static void done_moves_the_row_and_counts(void **state)
     assert_string_equal(cluster->vms[0].host, "h2");
     assert_string_equal(cluster->vms[0].last_from, "h1");
     assert_int_equal(cluster->vms[0].last_moved_age_ms, 3600000);
+    assert_int_equal(cluster->vms[0].migrations_24h, 1);
+    assert_int_equal(cluster->vms[0].n_left, 1);
+    assert_string_equal(cluster->vms[0].left[0].host, "h1");
+    assert_int_equal(cluster->vms[0].left[0].age_ms, 3600000);
     assert_true(fabs(cluster->vms[0].migrations_1h - exp(-1)) < 1e-9);
     assert_true(cluster->snapshot->vms.migrations_1h[0] == cluster->vms[0].migrations_1h);
+    store_cluster_free(cluster);
+}
+
+static void the_day_counts_done_migrations_and_keeps_the_hosts_that_were_left(void **state)
+{
+    struct fixture *f = *state;
+    three_hosts(f);
+    const char *hosts[] = {"h1", "h2", "h3", "h1"};
+    const enum store_migration_state ends[] = {STORE_MIGRATION_DONE, STORE_MIGRATION_DONE,
+                                               STORE_MIGRATION_FAILED};
+    for (int i = 0; i < 3; i++) {
+        struct store_claim c = a_claim("v1", hosts[i], hosts[i + 1]);
+        uint64_t id = 0;
+        assert_refusal(try_claim(f->store, &c, &id), STORE_GRANTED);
+        ok(store_advance(f->store, id, &err));
+        ok(store_renew(f->store, id, 0, &(struct store_progress){.dirty_mib_s = 7 + i}, &err));
+        finish_as(f, id, ends[i]);
+        f->clock_ms += 1000;
+        ok(store_heartbeat(f->store, "h1", NULL, &err));
+    }
+    struct store_cluster *cluster = NULL;
+    ok(store_read_cluster(f->store, NULL, &cluster, &err));
+    const struct store_vm *vm = &cluster->vms[0];
+    assert_int_equal(vm->migrations_24h, 2);
+    assert_int_equal(vm->n_left, 2);
+    assert_string_equal(vm->left[0].host, "h2");
+    assert_string_equal(vm->left[1].host, "h1");
+    assert_true(vm->left[0].age_ms < vm->left[1].age_ms);
+    assert_true(vm->moved_dirty_mib_s == 8);
+    store_cluster_free(cluster);
+    f->clock_ms += 86400000;
+    ok(store_read_cluster(f->store, NULL, &cluster, &err));
+    assert_int_equal(cluster->vms[0].migrations_24h, 0);
+    assert_int_equal(cluster->vms[0].n_left, 0);
     store_cluster_free(cluster);
 }
 
@@ -507,6 +545,7 @@ int main(void)
         T(a_claim_reserves_its_room_until_it_ends),
         T(a_vm_has_one_open_migration),
         T(done_moves_the_row_and_counts),
+        T(the_day_counts_done_migrations_and_keeps_the_hosts_that_were_left),
         T(the_count_adds_up_and_decays),
         T(the_vm_must_be_where_the_claim_says),
         T(a_vm_that_must_not_move_is_refused),
