@@ -80,12 +80,14 @@ static enum store_vm_state state_of(const struct host_vm *vm)
     return STORE_VM_OTHER;
 }
 
-static struct report_figures figures_of(const struct guest *g)
+static struct report_figures figures_of(const struct guest *g, struct mono now)
 {
     const struct terms *t = &g->terms;
     // Whatever others must know at once when it differs, mixed into one number.
     uint64_t sum = (uint64_t)state_of(g->vm) + 8 * (uint64_t)t->mode + 64 * (uint64_t)t->excluded +
                    128 * (uint64_t)(guest_immovable_why(g) != NULL) + 256 * (uint64_t)g->has_view;
+    // What a migration costs depends on the dirty rate's magnitude, not on its last digit.
+    sum = sum * 31 + (uint64_t)(64 + ilogb(fmax(guest_dirty_mib_s(g, now), 0.01)));
     sum = sum * 31 + t->shares;
     sum = sum * 31 + t->cpu_shares;
     sum = sum * 31 + t->mem_shares;
@@ -149,7 +151,7 @@ void exchange_rows_choose(struct exchange_rows *r, struct guests *guests, const 
             g->report.known = false;
             continue;
         }
-        g->report.now = figures_of(g);
+        g->report.now = figures_of(g, now);
         add_figures(&r->host, &g->report.now);
         r->present[n] = g;
         r->report[n++] = g->report;

@@ -432,7 +432,7 @@ static void the_dirty_rate_is_measured_only_while_a_move_is_considered(void **st
     world_for(w, QUIET_MS);
     assert_false(dirty_rate_was_asked(w));
     assert_true(world_until(w, g1_is_starved_until_asked, LONG_MS));
-    assert_true(world_until(w, g1_is_starved_until_told, LONG_MS));
+    assert_true(world_until(w, g1_is_starved_until_told, 2 * LONG_MS));
 }
 
 static void nothing_is_migrated_without_a_store(void **state)
