@@ -3,9 +3,10 @@
 
 An emulated machine (QEMU's "max" processor has SVM) boots a Debian 12 that debootstrap makes once; in it the tests of
 the lab run, on guests that KVM carries. They assert confinement, pressure figures, live migration and steal. The
-whole takes ten minutes and more.
+whole takes 10 to 20 minutes.
 
   nested.py             build what is missing, boot, run the tests, print what they say; exit status 0 when all passed
+  nested.py --only "steal or crashed"     some of them only
   nested.py --shell     boot it with a root shell on this terminal instead (poweroff ends it)
 """
 import argparse
@@ -115,7 +116,7 @@ def machine():
     return folder
 
 
-def payload(path, work):
+def payload(path, work, tests):
     """A disk with the project's lab and tests, and the guest image that is in the cache already."""
     tree = Path(work) / "payload"
     built = image()
@@ -126,7 +127,7 @@ def payload(path, work):
     shutil.copytree(built.directory, tree / "cache" / built.directory.name)
     (tree / "cache" / kernel).mkdir()
     (tree / "cache" / kernel / "complete").touch()
-    (tree / "run.sh").write_text(RUN.format(tests=TESTS))
+    (tree / "run.sh").write_text(RUN.format(tests=tests))
     run("mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, path, "256M")
 
 
@@ -146,12 +147,13 @@ def command(folder, disk, append, serials):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shell", action="store_true")
+    parser.add_argument("--only", metavar="TESTS", default=TESTS, help="an expression as of pytest -k")
     parser.add_argument("--limit-s", type=int, default=3600, help="give up after so many seconds (3600)")
     args = parser.parse_args()
     folder = machine()
     with tempfile.TemporaryDirectory(prefix="nested-", dir="/var/tmp") as work:
         disk, said, console = (Path(work) / n for n in ("payload.img", "said", "console"))
-        payload(disk, work)
+        payload(disk, work, args.only)
         if args.shell:
             return subprocess.run(command(folder, disk, "", ["stdio"])).returncode
         start = time.monotonic()

@@ -47,6 +47,11 @@ def _read_keys(path):
     return {k: int(v) for k, v in (line.split() for line in path.read_text().splitlines())}
 
 
+def _tree(group):
+    """A group and all below it, itself last. Groups may vanish meanwhile: the kernel and systemd remove them too."""
+    return [Path(path) for path, _, _ in os.walk(group, topdown=False)]
+
+
 class Groups:
     """No usable control groups: hosts run unconfined, and say so."""
 
@@ -88,7 +93,7 @@ class Groups:
     def pids(self, host):
         found = set()
         for group in self.of(host):
-            for procs in [group / "cgroup.procs", *group.rglob("cgroup.procs")]:
+            for procs in [g / "cgroup.procs" for g in _tree(group)]:
                 try:
                     found.update(int(p) for p in procs.read_text().split())
                 except OSError:
@@ -101,8 +106,8 @@ class Groups:
         for top in self.tops():
             end = time.monotonic() + 10
             while top.exists() and time.monotonic() < end:
-                for sub in [*sorted(top.rglob("*/"), reverse=True), top]:
-                    self._remove(sub)
+                for group in _tree(top):
+                    self._remove(group)
                 if top.exists():
                     time.sleep(0.02)
             if top.exists():
@@ -142,7 +147,7 @@ class V1(Groups):
 
     def create_host(self, host):
         for group in self.of(host):
-            for sub in sorted(group.rglob("*/"), reverse=True):
+            for sub in _tree(group)[:-1]:
                 self._remove(sub)  # what the host had before it crashed
             group.mkdir(parents=True, exist_ok=True)
         for group in [self.group(host, "cpuset").parent, self.group(host, "cpuset")]:
@@ -185,7 +190,7 @@ class V1(Groups):
         return {"usage_kib": usage >> 10, "cache_kib": stat["total_cache"] >> 10,
                 "limit_kib": int((group / "memory.limit_in_bytes").read_text()) >> 10,
                 "oom_kills": _read_keys(group / "memory.oom_control").get("oom_kill", 0) + sum(
-                    _read_keys(f).get("oom_kill", 0) for f in group.rglob("*/memory.oom_control"))}
+                    _read_keys(g / "memory.oom_control").get("oom_kill", 0) for g in _tree(group)[:-1])}
 
     def cpu_ms(self, host):
         return int((self.group(host, "cpuacct") / "cpuacct.usage").read_text()) // 1000000
@@ -233,11 +238,11 @@ class V2(Groups):
         return [self.base]
 
     def create_host(self, host):
-        for sub in sorted((self.base / host).rglob("*/"), reverse=True):
-            self._remove(sub)  # what the host had before it crashed
         end = time.monotonic() + 5
         while (self.base / host).exists() and time.monotonic() < end:
-            self._remove(self.base / host)  # it gave controllers to groups below, and so takes no process itself
+            # what it had before it crashed; and it gave controllers to groups below, and so takes no process itself
+            for group in _tree(self.base / host):
+                self._remove(group)
         (self.base / host).mkdir(exist_ok=True)
 
     def started(self, host, outer_pid, mark):
