@@ -1,5 +1,6 @@
 // store-populate PATH HOSTS VMS_PER_HOST SECONDS: a made-up cluster that lives for some seconds in a store, to
-// look at `ballast top` and the other verbs without hosts. One migration at a time is on its way.
+// look at `ballast top` and the other verbs without hosts. One migration at a time is on its way,
+// another waits for approval.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,19 @@ static uint64_t begin_move(struct store *store, struct made_host *from, struct m
     }
     must(store_advance(store, result.id, &err));
     return result.id;
+}
+
+static int propose(struct store *store, const struct made_host *from, const struct made_host *to)
+{
+    struct store_move move = {.vm_uuid = from->uuids[1],
+                              .from = from->name,
+                              .to = to->name,
+                              .benefit_lost_vm_s = 12.5,
+                              .cost_lost_vm_s = 2.1,
+                              .duration_s = 9,
+                              .reason = "cpu: 0.8 cores not met for 60 s"};
+    uint64_t id;
+    return store_propose(store, &move, STORE_MIGRATION_PROPOSED, 0, 600000, NULL, &id, &err);
 }
 
 static void note(struct store *store, const struct made_host *host)
@@ -79,6 +93,8 @@ int main(int argc, char **argv)
         must(store_join(store, &hosts[h].row, hosts[h].vms, hosts[h].n_vms, &err));
     }
     note(store, &hosts[0]);
+    if (n_vms > 1)
+        must(propose(store, &hosts[0], &hosts[1]));
     uint64_t id = 0;
     for (int second = 0; second < atoi(argv[4]); second++) {
         if (second % 8 == 0)

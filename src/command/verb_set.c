@@ -105,10 +105,24 @@ static int list(const struct set_options *options, struct error *err)
     return status;
 }
 
+// A setting of a host that never joined is most likely a slip of the pen.
+static int check_host(struct store *store, const char *name, struct error *err)
+{
+    struct store_cluster *cluster = NULL;
+    const struct store_host *host;
+    int rc = store_read_cluster(store, &(struct store_read){.vms_of = ""}, &cluster, err);
+    if (rc == 0)
+        rc = live_find_host(cluster, name, &host, err);
+    store_cluster_free(cluster);
+    return rc;
+}
+
 static int change(struct store *store, const struct set_options *o, char **words, struct error *err)
 {
     if (o->cluster || o->host) {
         const char *value = o->unset ? NULL : words[1];
+        if (o->host && !o->unset && check_host(store, o->host, err) < 0)
+            return -1;
         return store_set(store, o->cluster ? STORE_SCOPE_CLUSTER : STORE_SCOPE_HOST,
                          o->cluster ? "" : o->host, words[0], value, err);
     }

@@ -67,8 +67,8 @@ static int parse_number(const struct store_key *key, const char *value, double *
     bool whole = key->type == STORE_KEY_INTEGER;
     if (end == value || *end || errno || !isfinite(number) || (whole && number != floor(number)) ||
         number < key->least || number > key->most)
-        return error_set(err, ERROR_INPUT, "%s: \"%.60s\" is not possible; a %s from %g to %g is", key->name,
-                         value, whole ? "whole number" : "number", key->least, key->most);
+        return error_set(err, ERROR_INPUT, "%s: \"%.60s\" is not possible; a %s from %.10g to %.10g is",
+                         key->name, value, whole ? "whole number" : "number", key->least, key->most);
     *ret_number = number;
     return 0;
 }
@@ -78,8 +78,7 @@ int store_key_parse(enum store_scope scope, const char *name, const char *value,
 {
     const struct store_key *key = store_key_find(name);
     if (!key)
-        return error_set(err, ERROR_INPUT, "unknown setting \"%.60s\"; `ballast set` lists them",
-                         name);
+        return error_set(err, ERROR_INPUT, "unknown setting \"%.60s\"; `ballast set` lists them", name);
     if (!(key->scopes & 1u << scope))
         return error_set(err, ERROR_INPUT, "%s is no setting of %s", name, scope_name(scope));
     double number = 0;

@@ -336,15 +336,16 @@ int sqlite_read_migrations(struct store *store, const struct store_migration_fil
     result->at = arena_new_array(arena, struct store_migration, (size_t)limit);
     if (sqlite_begin(s, ACCESS_READ, err) < 0)
         return -1;
-    sqlite3_stmt *q = sqlite_start(s, err,
-                                   "SELECT " MIGRATION_COLUMNS " FROM migrations m"
-                                   " WHERE (?1 IS NULL OR m.source = ?1 OR m.destination = ?1)"
-                                   " AND (?2 IS NULL OR m.source = ?2) AND (?3 IS NULL OR m.vm_uuid = ?3)"
-                                   " AND ((?4 AND m.state IN (0, 1)) OR (?5 AND m.state IN (2, 3, 8))"
-                                   "  OR (?6 AND m.state IN (4, 5, 6, 7)))"
-                                   " ORDER BY m.id DESC LIMIT ?7",
-                                   "tttiiii", f->host, f->from, f->vm_uuid, (int64_t)(f->waiting || all),
-                                   (int64_t)(f->open || all), (int64_t)(f->ended || all), limit);
+    sqlite3_stmt *q = sqlite_start(
+        s, err,
+        "SELECT " MIGRATION_COLUMNS " FROM migrations m"
+        " WHERE (?1 IS NULL OR m.source = ?1 OR m.destination = ?1)"
+        " AND (?2 IS NULL OR m.source = ?2) AND (?3 IS NULL OR m.vm_uuid = ?3)"
+        " AND ((?4 AND m.state IN (0, 1) AND (?8 OR m.expires_at >= ?9)) OR (?5 AND m.state IN (2, 3, 8))"
+        "  OR (?6 AND m.state IN (4, 5, 6, 7)))"
+        " ORDER BY m.id DESC LIMIT ?7",
+        "tttiiiiii", f->host, f->from, f->vm_uuid, (int64_t)(f->waiting || all), (int64_t)(f->open || all),
+        (int64_t)(f->ended || all), limit, (int64_t)all, s->now_ms);
     int rc = q ? 1 : -1;
     while (rc > 0 && (rc = sqlite_step(s, q, err)) == 1)
         sqlite_migration_read(s, q, arena, &result->at[result->n++]);

@@ -360,7 +360,7 @@ struct store_migration_filter {
     const char *host;    // source or destination; NULL: any
     const char *from;    // source; NULL: any
     const char *vm_uuid; // NULL: any
-    bool waiting;        // proposed and ordered
+    bool waiting;        // proposed and ordered, unless expired
     bool open;           // claimed, running, unknown
     bool ended;          // the rest; none of the three set: all
     uint32_t limit;      // 0: 1000
