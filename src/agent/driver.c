@@ -138,9 +138,12 @@ static void tell_overflow(struct driver *d)
 // The mode in force here: the file's, narrowed by what the store says of cluster and host.
 static void settle_mode(struct driver *d)
 {
-    const struct store_settings *rows = exchange_latest(d->exchange)->settings;
+    const struct exchange_news *news = exchange_latest(d->exchange);
+    const struct store_settings *rows = news->settings;
+    bool is_short = d->memory_stepped && d->memory_out.state >= MEMORY_HARD;
+    int64_t patience_ms = is_short ? DRIVER_SETTINGS_WAIT_SHORT_MS : DRIVER_SETTINGS_WAIT_MS;
     if (!d->mode_known)
-        d->mode_known = rows || d->now.ms - d->started_at.ms >= DRIVER_SETTINGS_WAIT_MS;
+        d->mode_known = rows || news->failed || d->now.ms - d->started_at.ms >= patience_ms;
     enum agent_mode mode = terms_host_mode((enum agent_mode)d->settings->mode, d->host_name, rows);
     if (mode != d->mode)
         log_notice("mode is %s%s", agent_mode_name(mode),

@@ -24,9 +24,11 @@ struct driver;
 // a shortage in them starts the memory manager at once.
 #define DRIVER_LOOK_MS 1000
 
-// While the store has not been read since the start its settings (modes, exclusions) are waited for, at most
-// this long; then the file's mode holds alone.
+// While the store has not been read since the start its settings (modes, exclusions) are waited for until it has
+// answered or failed, at most this long; while memory is hard or low less long, for then a VM may be killed
+// meanwhile. After that the file's mode holds alone.
 #define DRIVER_SETTINGS_WAIT_MS 5000
+#define DRIVER_SETTINGS_WAIT_SHORT_MS 500
 
 // At the start libvirt is given so long to answer before its absence is said.
 #define DRIVER_CONNECT_PATIENCE_MS 3000

@@ -157,16 +157,18 @@ void driver_memory(struct driver *d)
     }
     // What is decided is taken for ordered by the manager: so nothing is decided that could not be done for
     // other reasons than the mode.
-    if (!d->sample->connected || !d->mode_known)
+    if (!d->sample->connected)
         return;
     memory_feed_fill(&d->memory_feed, d->sample, &d->guests, d->mover);
     bool held_back = holds_back(d);
     for (size_t i = 0; held_back && i < d->memory_feed.input.n_vms; i++)
-        d->memory_feed.vm[i].advise_only = true; // so that what is not done is not waited for
+        d->memory_feed.vm[i].advise_only = true;       // so that what is not done is not waited for
+    d->memory_feed.input.advise_only = !d->mode_known; // only to learn how short memory is
     memory_manager_step(d->memory, &d->memory_feed.input, d->now, &d->memory_out);
     d->memory_stepped = true;
-    watch_fence(d);
-    for (size_t i = 0; i < d->memory_out.n_actions; i++)
+    if (d->mode_known)
+        watch_fence(d);
+    for (size_t i = 0; d->mode_known && i < d->memory_out.n_actions; i++)
         carry_out(d, &d->memory_out.actions[i], held_back);
     keep_views(d);
     for (size_t i = 0; i < d->memory_out.n_events; i++)

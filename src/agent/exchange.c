@@ -144,12 +144,14 @@ static void done_exchange(struct teller_job *job, void *context)
     if (job->result < 0) {
         // What this exchange carried may or may not be there: join anew, which says everything again.
         x->joined = false;
+        x->news.failed = true;
         if (x->join && teller_available(x->teller))
             log_warning("%s", job->err.text);
         x->settings = store_settings_free(x->settings);
         x->cluster = store_cluster_free(x->cluster);
         return;
     }
+    x->news.failed = false;
     exchange_rows_arrived(&x->rows, x->now);
     x->reported = x->rows.host;
     x->joined = !x->joined || x->timeline == x->pulse.timeline;

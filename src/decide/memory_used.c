@@ -41,11 +41,10 @@ void memory_overhead_learn(struct memory_overhead *overhead, uint64_t resident_k
 
 uint64_t memory_overhead_kib(const struct memory_overhead *overhead, uint64_t estimate_kib)
 {
-    if (estimate_kib < overhead->least_kib)
-        return overhead->least_kib;
-    if (overhead->most_kib != 0 && (estimate_kib > overhead->most_kib || estimate_kib == 0))
-        return overhead->most_kib;
-    return estimate_kib;
+    uint64_t kib = estimate_kib != 0 ? estimate_kib : MEMORY_OVERHEAD_UNKNOWN_KIB;
+    if (overhead->most_kib == 0)
+        return estimate_kib;
+    return kib < overhead->least_kib ? overhead->least_kib : least(kib, overhead->most_kib);
 }
 
 uint64_t memory_actual_kib(uint64_t resident_kib, uint64_t overhead_kib, uint64_t maxmem_kib)

@@ -40,6 +40,10 @@ struct memory_overhead {
 // 8 MiB: firmware, kernel structures allocated but not touched, counters read at different moments.
 #define MEMORY_OVERHEAD_SLACK_KIB (8 * 1024)
 
+// What QEMU is taken to need where the host has no estimate: between what was seen, 30 to 100 MiB. The interval's upper
+// end would not do: all that a guest has touched and does not use would pass for QEMU's and never be taken.
+#define MEMORY_OVERHEAD_UNKNOWN_KIB (64 * 1024)
+
 // Narrows the interval by one sample in which the balloon rests. resident_kib includes swapped pages.
 void memory_overhead_learn(struct memory_overhead *overhead, uint64_t resident_kib, uint64_t currentmem_kib,
                            uint64_t unused_kib);

@@ -47,9 +47,9 @@ int lv_error(struct error *err, virConnectPtr conn)
     // an error of the RPC layer may also be libvirtd's own, about another host: only a dead connection of ours
     // means that no answer was read and what happened is not known
     bool rpc = e && (e->domain == VIR_FROM_RPC || e->domain == VIR_FROM_REMOTE);
-    if (conn ? virConnectIsAlive(conn) != 1 : rpc)
-        kind = ERROR_LOST;
     error_set(err, kind, "%s", e && e->message ? e->message : "libvirt gives no reason");
+    if (conn ? virConnectIsAlive(conn) != 1 : rpc) // which clears libvirt's last error
+        err->kind = ERROR_LOST;
     return -1;
 }
 

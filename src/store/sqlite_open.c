@@ -102,6 +102,24 @@ static int check_whole(struct sqlite_store *s, int64_t bytes, struct error *err)
     return rc;
 }
 
+// SQLite is not to open what is no database: where the journal of an earlier file still lies beside it, it would find
+// the file damaged and yet write the journal's pages into it when it closes.
+static int check_magic(struct sqlite_store *s, struct error *err)
+{
+    static const char magic[16] = "SQLite format 3";
+    char begin[sizeof magic];
+    int fd = open(s->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(err, errno, "store \"%s\"", s->path);
+    ssize_t n = pread(fd, begin, sizeof begin, 0);
+    int errnum = errno;
+    close(fd);
+    if (n < 0)
+        return error_errno(err, errnum, "store \"%s\"", s->path);
+    return n == sizeof begin && memcmp(begin, magic, sizeof magic) == 0 ? 0
+                                                                        : sqlite_error(s, SQLITE_NOTADB, err);
+}
+
 static int connect(struct sqlite_store *s, const struct store_options *options, struct error *err)
 {
     struct stat st;
@@ -126,6 +144,8 @@ static int connect(struct sqlite_store *s, const struct store_options *options, 
             "store \"%s\": the file is empty: not a ballast store, or a truncated one; left as it is. "
             "Restore a backup, or remove it with its -wal and -shm and a new store is made",
             s->path);
+    if (check_magic(s, err) < 0)
+        return -1;
     int code = sqlite3_open_v2(
         s->path, &s->db, (s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX,
         NULL);

@@ -86,6 +86,25 @@ static void text_is_not_taken_for_a_store(void **state)
     assert_refused_and_untouched(f, "damaged or not a ballast store");
 }
 
+static void what_is_no_database_is_left_alone_beside_an_old_journal(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, 20);
+    char path[128], *journal = NULL;
+    size_t size = 0;
+    snprintf(path, sizeof path, "%s-wal", f->path);
+    ok(file_read(path, 1 << 26, &journal, &size, &err));
+    assert_true(size > 2 * 4096);
+    f->store = store_close(f->store);
+    unlink(f->path);
+    char text[6 * 4096];
+    memset(text, 'x', sizeof text);
+    write_file(f->path, text, sizeof text, 0, 0);
+    write_file(path, journal, size, 0, O_TRUNC);
+    free(journal);
+    assert_refused_and_untouched(f, "damaged or not a ballast store");
+}
+
 static void another_programs_database_is_left_alone(void **state)
 {
     struct fixture *f = *state;
@@ -471,6 +490,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(an_empty_file_is_not_taken_for_a_new_store),
         T(text_is_not_taken_for_a_store),
+        T(what_is_no_database_is_left_alone_beside_an_old_journal),
         T(another_programs_database_is_left_alone),
         T(damage_in_the_middle_is_found_when_opening),
         T(a_truncated_file_is_found_when_opening),
