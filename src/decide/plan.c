@@ -21,6 +21,7 @@ struct plan_settings plan_settings_default(void)
         .max_moves = PLAN_UNLIMITED,
         .mem_growth = PLAN_MEM_GROWTH,
         .horizon_s = PLAN_HORIZON_S,
+        .depth = 1,
         .pack_cpu_fill = PLAN_PACK_CPU_FILL,
         .pack_expected_loss = PLAN_PACK_EXPECTED_LOSS,
         .host_actions = true,
@@ -53,13 +54,28 @@ static uint64_t improve_work(const struct plan_state *state)
     return IMPROVE_LOSS;
 }
 
+// Whether all that is lost within the horizon is less than the cheapest move costs.
+static bool is_beyond_price(const struct plan_state *state)
+{
+    if (state->settings.goal == PLAN_BALANCE || state->snapshot->n_rules > 0)
+        return false;
+    double lost = 0, cheapest = HUGE_VAL;
+    for (uint32_t h = 0; h < state->n_hosts; h++)
+        lost += state->host[h].loss;
+    for (uint32_t v = 0; v < state->n_vms; v++)
+        if (!state->vm[v].fixed && state->vm[v].move_cost < cheapest)
+            cheapest = state->vm[v].move_cost;
+    return lost * state->value_per_loss <= cheapest;
+}
+
 // Looks for a better set of moves than the steps and takes it when it can be carried out.
 static void improve(struct plan_state *state, struct plan_search *search, struct plan_steps *steps)
 {
-    uint64_t work = improve_work(state);
+    uint64_t work = (uint64_t)((double)improve_work(state) * state->settings.depth);
     bool needed = steps->n > 0;
     for (uint32_t h = 0; h < state->n_hosts && !needed; h++)
-        needed = state->host[h].empties ? state->host[h].head != NONE : plan_is_needy(state, h);
+        needed = state->host[h].empties ? state->host[h].head != NONE
+                                        : plan_is_needy(state, h) && !is_beyond_price(state);
     if (work && needed)
         plan_improve(state, search, steps, work);
 }

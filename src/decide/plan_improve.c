@@ -3,10 +3,10 @@
 // One-after-the-other choice is near the best in a large cluster, where there are many VMs of every size; with ten
 // moves among twenty hosts it can end at twice the optimum. The set of moves is therefore annealed (Kirkpatrick et al.,
 // 1983): a VM is sent elsewhere, or home and another instead of it, or two trade places; a change for the worse
-// is taken with probability exp(gain / temperature). The temperature falls geometrically by a factor of 200 from
-// about what a good move gains, so that at first whole groups of moves are undone. At the end each displaced VM is taken back in turn and
-// replaced by the best move there is, until none is better. The random numbers are seeded with a constant: the
-// same cluster gives the same plan.
+// is taken with probability exp(gain / temperature). The temperature falls geometrically from above what a good move
+// gains, so that at first whole groups of moves are undone. At the end each displaced VM is taken back in turn and
+// replaced by the best move there is, until none is better; where there are few enough, chains of two or three moves are
+// tried as one. The random numbers are seeded with a constant: the same cluster gives the same plan.
 #include "decide/plan_improve.h"
 
 #include <math.h>
@@ -15,9 +15,16 @@
 
 #define NONE SNAPSHOT_NONE
 #define SEED 0x62616c6c617374u
-#define HOTTEST 0.6
-#define COLDEST 0.003
-#define ROUNDS 5 // annealings, each from the best so far
+// Of the first and last temperature in horizons of a VM of mean weight, and in the measure of balance. Loss has deep
+// valleys: a start five times cooler left 20 % more than the least in one small cluster of 150.
+#define HOTTEST_LOSS 0.6
+#define COLDEST_LOSS 0.0006
+#define HOTTEST_BALANCE 0.12
+#define COLDEST_BALANCE 0.0006
+#define ROUNDS 5          // annealings that the work is for, each from the best so far
+#define MOST_ROUNDS 10    // as long as they bring something
+#define FRUITLESS 2       // so many in succession that bring nothing are the last
+#define FRUITLESS_SMALL 6 // where chains of three are tried: rounds are cheap there
 
 struct improve {
     struct plan_state *state;
@@ -302,45 +309,76 @@ static void descend(struct improve *m, uint64_t work)
     }
 }
 
-// Makes the best pair of moves where there are few enough to try all: a swap, or a VM that makes room for another.
-static bool descend_by_pairs(struct improve *m)
+// Moves made one after the other as one change.
+#define CHAIN_MOST 3
+#define CHAIN_ROUNDS 3 // times the work, for trying all chains of three once: up to 36 moves in all
+struct chain {
+    struct plan_gain gain; // of all
+    int n;
+    struct plan_target at[CHAIN_MOST];
+};
+
+// Completes `now` by `left` more moves in every way there is; best is the best of all.
+static void try_chains(struct improve *m, int left, struct chain *now, struct chain *best)
 {
-    struct plan_gain best = {0, PLAN_ROUNDING * (1 + fabs(m->value)), 0};
-    struct plan_target pair[2];
-    bool found = false;
+    if (left == 1) {
+        struct plan_gain least = {best->gain.must - now->gain.must, best->gain.value - now->gain.value, 0};
+        struct plan_gain gain;
+        struct plan_target *last = &now->at[now->n];
+        if (best_move(m, least, &last->vm, &last->to, &gain)) {
+            *best = *now;
+            best->n++;
+            best->gain.must += gain.must;
+            best->gain.value += gain.value;
+        }
+        return;
+    }
     for (uint32_t i = 0; i < m->n_movable; i++) {
         uint32_t v = m->movable[i];
         if (m->n_displaced >= m->most && m->place[v] == NONE)
             continue;
         for (uint32_t k = 0; k < m->n_up && !plan_is_over(m->state); k++) {
             struct made made[1];
-            uint32_t n_made = 0, u, to;
-            struct plan_gain gain;
+            uint32_t n_made = 0;
             if (!try_move(m, v, m->up[k], made, &n_made))
                 continue;
-            struct plan_gain least = {best.must - made[0].gain.must, best.value - made[0].gain.value, 0};
-            if (best_move(m, least, &u, &to, &gain)) {
-                best.must = gain.must + made[0].gain.must;
-                best.value = gain.value + made[0].gain.value;
-                pair[0] = (struct plan_target){v, m->up[k]};
-                pair[1] = (struct plan_target){u, to};
-                found = true;
-            }
+            struct chain next = *now;
+            next.at[next.n++] = (struct plan_target){v, m->up[k]};
+            next.gain.must += made[0].gain.must;
+            next.gain.value += made[0].gain.value;
+            try_chains(m, left - 1, &next, best);
             take_back(m, made, n_made);
         }
     }
-    struct made made[2];
-    uint32_t n_made = 0;
-    if (found)
-        found = try_move(m, pair[0].vm, pair[0].to, made, &n_made) &&
-                try_move(m, pair[1].vm, pair[1].to, made, &n_made);
-    if (!found)
-        take_back(m, made, n_made);
-    return found;
 }
 
-// Pairs from the start, not from what single moves led to: with two moves allowed that is all there is.
-static void try_pairs_from_home(struct improve *m, uint64_t work)
+// Makes the best chain of `length` moves where there are few enough to try all: a swap, or VMs that make room for another.
+static bool descend_by_chains(struct improve *m, int length)
+{
+    struct chain start = {0}, best = {.gain = {0, PLAN_ROUNDING * (1 + fabs(m->value)), 0}};
+    try_chains(m, length, &start, &best);
+    struct made made[CHAIN_MOST];
+    uint32_t n_made = 0;
+    for (int i = 0; i < best.n; i++) {
+        if (try_move(m, best.at[i].vm, best.at[i].to, made, &n_made))
+            continue;
+        take_back(m, made, n_made);
+        return false;
+    }
+    return best.n > 0;
+}
+
+// The longest chain of which all can be tried at bearable work; 1: none.
+static int chain_length(const struct improve *m, uint64_t work)
+{
+    uint64_t moves = (uint64_t)m->n_movable * m->n_up;
+    if (moves * moves > work / ROUNDS)
+        return 1;
+    return moves * moves * moves > CHAIN_ROUNDS * work ? 2 : CHAIN_MOST;
+}
+
+// Chains from the start, not from what single moves led to: with few moves allowed that is all there is.
+static void try_chains_from_home(struct improve *m, int length, uint64_t work)
 {
     uint64_t end = m->state->evaluations + work;
     struct made made[1];
@@ -350,7 +388,8 @@ static void try_pairs_from_home(struct improve *m, uint64_t work)
         n_made = 0;
         try_move(m, m->displaced[0], m->state->vm[m->displaced[0]].home, made, &n_made);
     }
-    while (m->n_displaced + 2 <= m->most && m->state->evaluations < end && descend_by_pairs(m))
+    while (m->n_displaced + (uint32_t)length <= m->most && m->state->evaluations < end &&
+           descend_by_chains(m, length))
         continue;
     if (is_best(m))
         keep_best(m);
@@ -400,22 +439,32 @@ bool plan_improve(struct plan_state *state, struct plan_search *search, struct p
         m->best[i] = (struct plan_target){m->displaced[i], state->vm[m->displaced[i]].host};
     struct plan_target *start;
     uint32_t n_start = plan_displaced(state, &start);
-    if (state->settings.goal == PLAN_BALANCE)
+    bool balance = state->settings.goal == PLAN_BALANCE;
+    if (balance)
         plan_state_begin_light(state);
-    double scale = state->settings.goal == PLAN_BALANCE ? 0.2 : state->settings.horizon_s * 0.2;
-    uint64_t pairs = (uint64_t)m->n_movable * m->n_up * m->n_movable * m->n_up;
-    if (pairs < work / ROUNDS)
-        try_pairs_from_home(m, work);
-    for (int round = 0; round < ROUNDS && !plan_is_over(state); round++) {
-        anneal(m, HOTTEST * scale, COLDEST * scale, work / ROUNDS);
+    double hot = balance ? HOTTEST_BALANCE : HOTTEST_LOSS * state->settings.horizon_s;
+    double cold = balance ? COLDEST_BALANCE : COLDEST_LOSS * state->settings.horizon_s;
+    int length = chain_length(m, work);
+    for (int i = 2; i <= length; i++)
+        try_chains_from_home(m, i, CHAIN_ROUNDS * work);
+    int fruitless = 0, patience = length == CHAIN_MOST ? FRUITLESS_SMALL : FRUITLESS;
+    int most_rounds = balance ? ROUNDS : MOST_ROUNDS;
+    if (balance) // plateaus: a round without gain says nothing of the next
+        patience = ROUNDS;
+    for (int round = 0; round < most_rounds && fruitless < patience && !plan_is_over(state); round++) {
+        int must = m->best_must;
+        double value = m->best_value;
+        anneal(m, hot, cold, work / ROUNDS);
         return_to_best(m);
         descend(m, work / ROUNDS);
         uint64_t end = state->evaluations + work / ROUNDS;
-        while (pairs < work / ROUNDS && state->evaluations < end && descend_by_pairs(m))
+        while (length >= 2 && state->evaluations < end && descend_by_chains(m, length))
             descend(m, work / ROUNDS);
         if (is_best(m))
             keep_best(m);
         return_to_best(m);
+        bool better_now = m->best_must > must || m->best_value > value + PLAN_ROUNDING * (1 + fabs(value));
+        fruitless = better_now ? 0 : fruitless + 1;
     }
     send_home(m);
     send_out(m, n_start, start);

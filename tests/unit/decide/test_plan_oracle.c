@@ -147,7 +147,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void compare(double horizon_s, bool costs)
+static void compare(double horizon_s, bool costs, double most)
 {
     double gap[CLUSTERS];
     uint32_t n = 0;
@@ -189,19 +189,27 @@ static void compare(double horizon_s, bool costs)
         "# gap to the least loss in %%: median %.3g, 95th percentile %.3g, 99th %.3g, largest %.3g\n",
         100 * gap[n / 2], 100 * gap[n * 95 / 100 - 1], 100 * gap[n * 99 / 100 - 1], 100 * gap[n - 1]);
     assert_true(gap[n * 95 / 100 - 1] <= 0.01);
-    assert_true(gap[n - 1] <= 0.05);
+    assert_true(gap[n - 1] <= most);
 }
 
 static void the_remaining_loss_is_within_a_percent_of_the_least(void **state)
 {
     (void)state;
-    compare(86400, false);
+    compare(86400, false, 0.05);
 }
 
 static void loss_and_cost_together_are_within_a_percent_of_the_least(void **state)
 {
     (void)state;
-    compare(PLAN_HORIZON_S, true);
+    compare(PLAN_HORIZON_S, true, 0.05);
+}
+
+// Moves that would cost more than they prevent are not made, and the least loss does not count what its moves cost: a few
+// clusters are left with a trifle that is large beside a least loss of nothing. The bound is for the rest.
+static void with_the_usual_horizon_the_loss_alone_is_mostly_the_least_too(void **state)
+{
+    (void)state;
+    compare(PLAN_HORIZON_S, false, HUGE_VAL);
 }
 
 int main(void)
@@ -209,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_remaining_loss_is_within_a_percent_of_the_least),
         cmocka_unit_test(loss_and_cost_together_are_within_a_percent_of_the_least),
+        cmocka_unit_test(with_the_usual_horizon_the_loss_alone_is_mostly_the_least_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
