@@ -4,7 +4,8 @@
 
 static double band_of(const struct memory_vm_input *vm)
 {
-    return fmax(MEMORY_BAND_KIB, (double)vm->maxmem_kib * MEMORY_BAND_PERMILLE / 1000);
+    return fmin(fmax(MEMORY_BAND_KIB, (double)vm->maxmem_kib * MEMORY_BAND_PERMILLE / 1000),
+                MEMORY_BAND_MOST_KIB);
 }
 
 // How large a difference moves a balloon: all hysteresis is here. least: the part of the dead band that this step asks
@@ -89,8 +90,10 @@ static double spare_kib(const struct memory_manager *m, const struct memory_host
     double available = (double)host->available_kib, reserve = (double)m->thresholds.reserve_kib;
     if (m->state.state == MEMORY_HIGH)
         return INFINITY;
+    double free = fmax(0, available - reserve);
+    // What others may grow into but do not is no reason to let a guest swap: half of what is free is its at once.
     if (m->state.state == MEMORY_SOFT)
-        return fmax(0, (1 + m->promise) * (available - reserve)) - m->sum.committed;
+        return fmax((1 + m->promise) * free - m->sum.committed, distress ? free / 2 : 0);
     if (distress && m->state.state == MEMORY_HARD)
         reserve = (double)m->thresholds.low_kib;
     return available + (double)host->swap_free_kib / 2 - reserve - m->sum.committed;

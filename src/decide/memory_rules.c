@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-static double part_of(double whole, double permille, double least)
+static double part_of(double whole, double permille, double least, double most)
 {
-    return fmax(least, whole * permille / 1000);
+    return fmin(fmax(least, whole * permille / 1000), fmax(least, most));
 }
 
 static double limit_of(const struct memory_vm_input *vm)
@@ -25,10 +25,12 @@ static double floor_of(const struct memory_manager *m, const struct memory_vm_in
                        const struct memory_track *t, double used)
 {
     double max = (double)vm->maxmem_kib;
-    // What it keeps free for growth is given up last: the alternative in low is that the host kills a VM.
-    double keep = m->state.state == MEMORY_LOW
-                      ? part_of(max, MEMORY_MARGIN_PERMILLE, MEMORY_MARGIN_KIB)
-                      : part_of(max, MEMORY_HARD_KEEP_PERMILLE, MEMORY_HARD_KEEP_KIB);
+    // What it keeps free for growth is given up last: the alternative in low is that the host kills a VM. Who has swap
+    // bridges the time until it is noticed.
+    double keep =
+        m->state.state == MEMORY_LOW || t->swap == MEMORY_YES
+            ? part_of(max, MEMORY_MARGIN_PERMILLE, MEMORY_MARGIN_KIB, MEMORY_MARGIN_MOST_KIB)
+            : part_of(max, MEMORY_HARD_KEEP_PERMILLE, MEMORY_HARD_KEEP_KIB, MEMORY_HARD_KEEP_MOST_KIB);
     double floor =
         memory_rules_lands_softly(m, vm, t) ? used * m->settings.swap_floor_permille / 1000 : used + keep;
     return fmin(fmax(floor, (double)m->settings.floor_kib), max);
@@ -44,7 +46,7 @@ void memory_rules_plan(const struct memory_manager *m, const struct memory_vm_in
     p->floor = fmin(floor_of(m, vm, t, used), fmax(limit, used));
     double wants = fmin(t->settled_kib, t->current_kib + t->swapped_kib);
     // The same with and without distress: an allowance that came and went with it would move balloons to and fro.
-    double need = wants + part_of(max, MEMORY_KEEP_PERMILLE, MEMORY_KEEP_KIB);
+    double need = wants + part_of(max, MEMORY_KEEP_PERMILLE, MEMORY_KEEP_KIB, MEMORY_KEEP_MOST_KIB);
     p->wants = fmin(wants, limit);
     if (!memory_rules_lands_softly(m, vm, t))
         need = fmax(need, p->floor);
@@ -57,9 +59,11 @@ void memory_rules_plan(const struct memory_manager *m, const struct memory_vm_in
         .reservation = fmin((double)vm->reservation_kib, need),
         .shares = vm->shares > 0 ? vm->shares : 1,
     };
-    p->keep = fmin(fmax(p->floor, used + part_of(max, MEMORY_KEEP_PERMILLE, MEMORY_KEEP_KIB)), max);
+    p->keep =
+        fmin(fmax(p->floor, used + part_of(max, MEMORY_KEEP_PERMILLE, MEMORY_KEEP_KIB, MEMORY_KEEP_MOST_KIB)),
+             max);
     if (memory_rules_lands_softly(m, vm, t))
-        p->keep = fmin(used + part_of(max, MEMORY_KEEP_PERMILLE, MEMORY_KEEP_KIB), max);
+        p->keep = fmin(used + part_of(max, MEMORY_KEEP_PERMILLE, MEMORY_KEEP_KIB, MEMORY_KEEP_MOST_KIB), max);
     p->idle = p->part && t->known && !t->distress ? fmax(0, t->actual_kib - p->keep) : 0;
     // Without a driver nothing stops it at currentmem; a balloon that hangs may still go where it was told.
     double may_have = t->condition == MEMORY_UNBALLOONABLE ? max : fmax(t->current_kib, t->commanded_kib);
@@ -70,7 +74,7 @@ void memory_rules_plan(const struct memory_manager *m, const struct memory_vm_in
 
 static double worth_draining(double max)
 {
-    return part_of(max, MEMORY_DRAIN_PERMILLE, MEMORY_DRAIN_KIB);
+    return part_of(max, MEMORY_DRAIN_PERMILLE, MEMORY_DRAIN_KIB, MEMORY_DRAIN_MOST_KIB);
 }
 
 // Whether a drain has brought what it can or was for.

@@ -29,6 +29,15 @@
 // What a guest's kernel never uses up, its watermarks: 1 % of what it has (2 to 3 % were seen). Nobody grows into that.
 #define MEMORY_NEVER_USED_PERMILLE 10
 
+// Parts of maxmem below are right for small guests. What a guest can take before it is noticed is bounded by the speed of
+// its memory and not by its size, about 1 GiB a second, and a large guest that uses little must not keep what others
+// need: so each has an upper bound, which begins to count at 8 to 10 GiB.
+#define MEMORY_MARGIN_MOST_KIB (256.0 * 1024)
+#define MEMORY_KEEP_MOST_KIB (512.0 * 1024)
+#define MEMORY_HARD_KEEP_MOST_KIB (1024.0 * 1024)
+#define MEMORY_DRAIN_MOST_KIB (256.0 * 1024)
+#define MEMORY_BAND_MOST_KIB (64.0 * 1024)
+
 // What a guest keeps free in any division: 6 % of maxmem, at least 16 MiB. Its kernel does not reclaim at once (Linux
 // wakes kswapd at 1 to 2 %), noise is no distress, and it has about a second to grow before it is noticed.
 #define MEMORY_KEEP_PERMILLE 60

@@ -209,7 +209,8 @@ void memory_track_step(struct memory_track *t, const struct memory_vm_input *vm,
         t->growth_kib_s = 0; // it has turned round
     double wanted = memory_track_used_kib(t) + t->swapped_kib;
     if (fabs(wanted - t->settled_kib) >
-        fmax(MEMORY_SETTLED_KIB, (double)vm->maxmem_kib * MEMORY_SETTLED_PERMILLE / 1000))
+        fmin(fmax(MEMORY_SETTLED_KIB, (double)vm->maxmem_kib * MEMORY_SETTLED_PERMILLE / 1000),
+             MEMORY_SETTLED_MOST_KIB))
         t->settled_kib = wanted;
     t->growth_kib_s = fmax(smoothed(t->growth_kib_s, 0, elapsed_s, MEMORY_GROWTH_FADES_TAU_S),
                            fmax(t->used_rate_kib_s, t->resident_rate_kib_s));

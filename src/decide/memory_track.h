@@ -25,6 +25,7 @@
 // Noise of what a guest uses: 1.5 % of maxmem, at least 4 MiB. Targets follow beyond that.
 #define MEMORY_SETTLED_KIB (4.0 * 1024)
 #define MEMORY_SETTLED_PERMILLE 15
+#define MEMORY_SETTLED_MOST_KIB (64.0 * 1024)
 
 // What grew is taken to go on for a while: a guest that stalls for want of memory still wants it.
 #define MEMORY_GROWTH_FADES_TAU_S 3.0

@@ -6,6 +6,7 @@
 #include "decide/pack.h"
 #include "decide/pack_level.h"
 #include "decide/plan_cost.h"
+#include "decide/plan_eject.h"
 #include "decide/plan_improve.h"
 #include "decide/plan_order.h"
 #include "decide/plan_reason.h"
@@ -44,6 +45,9 @@ static struct plan_steps new_steps(const struct plan_state *state)
 #define IMPROVE_LOSS 16000
 #define IMPROVE_HOSTS 64
 #define IMPROVE_VMS 1000
+
+// Work of exchanges, evaluations: they are for hosts that single moves have left in need.
+#define EJECT_WORK 40000
 
 static uint64_t improve_work(const struct plan_state *state)
 {
@@ -257,6 +261,10 @@ void plan_make(const struct snapshot *snapshot, const struct plan_settings *sett
     struct plan_steps steps = new_steps(state);
     struct plan_search *search = plan_search_new(state);
     plan_search_run(search, &steps);
+    if (settings->goal != PLAN_BALANCE && plan_eject(state, search, &steps, EJECT_WORK)) {
+        plan_search_run(search, &steps);
+        plan_eject_shorten(state, search, &steps);
+    }
     improve(state, search, &steps);
     bool *woken = arena_new_array(state->arena, bool, state->n_hosts);
     bool *emptied = arena_new_array(state->arena, bool, state->n_hosts);

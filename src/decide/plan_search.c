@@ -13,11 +13,6 @@
 
 #define NONE SNAPSHOT_NONE
 
-// Up to so many hosts all are candidates; beyond, so many of each order. The wins of longer lists were below 1 %.
-#define ALL_HOSTS 12
-#define PER_ORDER 4
-#define ORDERS 3
-
 struct order {
     uint32_t *host;     // ascending by key
     uint32_t *position; // of each host in it
@@ -38,12 +33,12 @@ struct sortable {
 
 struct plan_search {
     struct plan_state *state;
-    struct order order[ORDERS];
+    struct order order[PLAN_SEARCH_ORDERS];
     uint32_t n_ordered;
     struct sortable *scratch;
     struct source *source;
     uint32_t *heap, n_heap;
-    uint32_t candidate[ALL_HOSTS + ORDERS * PER_ORDER];
+    uint32_t candidate[PLAN_SEARCH_DESTINATIONS];
     uint32_t *stamp, round; // hosts already among the candidates
 };
 
@@ -88,7 +83,7 @@ void plan_search_touch(struct plan_search *search, uint32_t h)
 {
     if (!search->state->host[h].up)
         return;
-    for (int o = 0; o < ORDERS; o++) {
+    for (int o = 0; o < PLAN_SEARCH_ORDERS; o++) {
         struct order *order = &search->order[o];
         order->key[h] = key_of(search->state, h, o);
         uint32_t i = order->position[h];
@@ -109,7 +104,7 @@ void plan_search_touch(struct plan_search *search, uint32_t h)
 
 void plan_search_resort(struct plan_search *search)
 {
-    for (int o = 0; o < ORDERS; o++)
+    for (int o = 0; o < PLAN_SEARCH_ORDERS; o++)
         sort_order(search, o, search->scratch);
 }
 
@@ -119,7 +114,7 @@ struct plan_search *plan_search_new(struct plan_state *state)
     struct plan_search *search = arena_new_object(arena, struct plan_search);
     search->state = state;
     search->scratch = arena_new_array(arena, struct sortable, state->n_hosts);
-    for (int o = 0; o < ORDERS; o++) {
+    for (int o = 0; o < PLAN_SEARCH_ORDERS; o++) {
         search->order[o] = (struct order){arena_new_array(arena, uint32_t, state->n_hosts),
                                           arena_new_array(arena, uint32_t, state->n_hosts),
                                           arena_new_array(arena, double, state->n_hosts)};
@@ -134,15 +129,15 @@ struct plan_search *plan_search_new(struct plan_state *state)
 uint32_t plan_search_destinations(struct plan_search *search, const uint32_t **ret_hosts)
 {
     *ret_hosts = search->candidate;
-    if (search->n_ordered <= ALL_HOSTS) {
+    if (search->n_ordered <= PLAN_SEARCH_ALL_HOSTS) {
         for (uint32_t i = 0; i < search->n_ordered; i++)
-            search->candidate[i] = search->order[ORDERS - 1].host[i];
+            search->candidate[i] = search->order[PLAN_SEARCH_ORDERS - 1].host[i];
         return search->n_ordered;
     }
     uint32_t n = 0;
     search->round++;
-    for (int o = 0; o < ORDERS; o++) {
-        for (uint32_t i = 0; i < PER_ORDER; i++) {
+    for (int o = 0; o < PLAN_SEARCH_ORDERS; o++) {
+        for (uint32_t i = 0; i < PLAN_SEARCH_PER_ORDER; i++) {
             uint32_t h = search->order[o].host[i];
             if (search->stamp[h] != search->round)
                 search->candidate[n++] = h;
@@ -180,7 +175,8 @@ uint32_t plan_search_best(struct plan_state *state, uint32_t v, uint32_t n, cons
     uint32_t end = n ? n : state->n_hosts;
     for (uint32_t i = 0; i < end; i++) {
         uint32_t to = n ? hosts[i] : i;
-        if (to == state->vm[v].host || !plan_fits(state, v, to))
+        // There and back within one plan is two moves for nothing.
+        if (to == state->vm[v].host || to == state->vm[v].home || !plan_fits(state, v, to))
             continue;
         struct plan_gain gain = plan_gain_of(state, v, to);
         if (!is_better(gain, v, to, *ret, best == NONE ? NONE : v, best))

@@ -19,6 +19,13 @@ struct plan_steps {
     struct plan_step *at;
 };
 
+// Up to PLAN_SEARCH_ALL_HOSTS hosts all are candidates; beyond, so many of each of three orders. The wins of longer
+// lists were below 1 %.
+#define PLAN_SEARCH_ALL_HOSTS 12
+#define PLAN_SEARCH_PER_ORDER 4
+#define PLAN_SEARCH_ORDERS 3
+#define PLAN_SEARCH_DESTINATIONS (PLAN_SEARCH_ALL_HOSTS + PLAN_SEARCH_ORDERS * PLAN_SEARCH_PER_ORDER)
+
 struct plan_search; // heap of sources and orders of destinations
 
 // Everything is allocated in the state's arena.

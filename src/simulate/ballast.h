@@ -38,7 +38,9 @@ struct ballast_vm {
         int64_t at_ms;
     } left[PUSH_LEFT]; // ring
     uint32_t n_left;
-    double unmet_mib; // what the memory manager cannot give it
+    double unmet_mib;   // what the memory manager cannot give it
+    double swapped_mib; // in and out again, ever
+    int64_t swapped_ms; // counted up to then
     bool distress;
 };
 

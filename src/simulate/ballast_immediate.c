@@ -114,6 +114,15 @@ static struct immediate_host other_host(struct ballast *b, uint32_t g)
     return row;
 }
 
+// Whether an order of the long-term balancer that has not begun yet names host h.
+static bool is_ordered(const struct ballast *b, uint32_t h)
+{
+    for (size_t i = 0; i < b->orders.n; i++)
+        if (b->orders.at[i].to == h || b->view->vm_host[b->orders.at[i].vm] == h)
+            return true;
+    return false;
+}
+
 void ballast_immediate_step(struct ballast *b, uint32_t h)
 {
     const struct view *view = b->view;
@@ -131,7 +140,7 @@ void ballast_immediate_step(struct ballast *b, uint32_t h)
         .vm = b->immediate_vm,
         .host = b->immediate_host,
         // Claims: a contention that a move on its way here or away makes, or is about to end, is left alone.
-        .move_running = host->busy || view->host_out[h] > 0 || view->host_in[h] > 0,
+        .move_running = host->busy || view->host_out[h] > 0 || view->host_in[h] > 0 || is_ordered(b, h),
         .age_s = b->scenario->information == INFORMATION_LATE ? TRACE_SLOT_S : 0,
     };
     for (uint32_t i = 0; i < list->n; i++)

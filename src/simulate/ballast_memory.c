@@ -1,7 +1,11 @@
 // The memory manager of a simulated host.
+#include <math.h>
+
 #include "simulate/ballast.h"
 
 #define KIB 1024.0
+// Part of what a guest lacks that it swaps in each second, and as much out: it needs all of it, now this, now that.
+#define SWAP_TURNOVER_PER_S 0.05
 #define HOST_SWAP_PART 0.25 // of its memory: a host without swap would kill guests, and none is run so
 
 static uint64_t kib(double mib)
@@ -9,10 +13,15 @@ static uint64_t kib(double mib)
     return mib > 0 ? (uint64_t)(mib * KIB) : 0;
 }
 
-// The guest as its balloon driver would tell: what it does not use is free, and usable at once.
+// The guest as its balloon driver would tell: what it does not use is free, and usable at once; what it lacks shows
+// only in what it swaps.
 static struct memory_vm_input guest(const struct ballast *b, uint32_t v)
 {
     const struct view *view = b->view;
+    struct ballast_vm *vm = &b->vm[v];
+    vm->swapped_mib +=
+        view->guest_swap_mib[v] * fmin(1, SWAP_TURNOVER_PER_S * (double)(b->now_ms - vm->swapped_ms) / 1000);
+    vm->swapped_ms = b->now_ms;
     double unused = view->mem_current_mib[v] - view->mem_used_mib[v];
     return (struct memory_vm_input){
         .id = v,
@@ -23,9 +32,11 @@ static struct memory_vm_input guest(const struct ballast *b, uint32_t v)
         .has_statistics = view->known[v],
         .unused_kib = kib(unused),
         .usable_kib = kib(unused),
-        .swap_out_kib = kib(view->guest_swap_mib[v]),
+        .swap_in_kib = kib(vm->swapped_mib),
+        .swap_out_kib = kib(vm->swapped_mib + view->guest_swap_mib[v]),
         .shares = view->vm_shares[v],
         .guest_swap = MEMORY_YES,
+        .autodeflate = true,
         .running = true,
         .migrating = view->vm_to[v] != VIEW_NONE,
     };

@@ -179,6 +179,10 @@ static int64_t step(void *state)
         if (view->host_power[h] == HOST_ON)
             sample_and_report(b, h);
     bool alert = false;
+    // While the long-term balancer plans the immediate ones hold back, and then leave alone whom its orders name.
+    if (b->use_longterm)
+        ballast_longterm_step(b);
+    ballast_orders_step(b);
     for (uint32_t h = 0; h < view->n_hosts; h++) {
         if (view->host_power[h] != HOST_ON || view->host_vms[h].n == 0)
             continue;
@@ -188,9 +192,6 @@ static int64_t step(void *state)
             ballast_immediate_step(b, h);
         alert = alert || is_alert(b, h) || (b->use_memory && b->host[h].memory_ms <= b->now_ms + sample_ms);
     }
-    if (b->use_longterm)
-        ballast_longterm_step(b);
-    ballast_orders_step(b);
     b->before_ms = b->now_ms;
     b->began = true;
     int64_t slot_ms = (int64_t)round(b->scenario->slot_s * 1000), next_ms = b->now_ms + sample_ms;
