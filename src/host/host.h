@@ -124,7 +124,7 @@ struct host_migration_request {
     struct host_uuid uuid;
     const char *destination_uri; // as the source's libvirtd sees it: "qemu+tls://h2/system"
     const char *data_uri;        // where the memory goes: "tcp://10.0.0.2"; NULL: libvirt chooses
-    const char *claim;           // written to the domain's metadata before it starts; NULL: none
+    const char *claim;           // written to the domain's metadata before it starts, removed after its end; NULL: none
     uint64_t bandwidth_mib_s;    // cap; 0: libvirt's default
     uint64_t max_downtime_ms;    // 0: QEMU's default (300)
     unsigned timeout_s;          // aborted when not done by then; 0: never

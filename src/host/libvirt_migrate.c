@@ -118,6 +118,22 @@ static void run(const struct migration_thread *thread, virConnectPtr conn, virDo
         write_claim(domain, "");
 }
 
+// It travelled with the definition, and its migration is over. Whether that works changes nothing: the store says
+// which claims live.
+static void clear_claim_there(const struct migration_thread *thread)
+{
+    virConnectPtr conn = virConnectOpen(thread->destination_uri);
+    if (!conn)
+        return;
+    virConnectSetKeepAlive(conn, 5, 3);
+    virDomainPtr domain = virDomainLookupByUUID(conn, thread->request.uuid.byte);
+    if (domain) {
+        write_claim(domain, "");
+        virDomainFree(domain);
+    }
+    virConnectClose(conn);
+}
+
 static void *migration_main(void *opaque)
 {
     struct migration_thread *thread = opaque;
@@ -141,8 +157,11 @@ static void *migration_main(void *opaque)
         virDomainFree(domain);
     if (conn)
         virConnectClose(conn);
+    bool arrived = message->outcome == HOST_DONE;
     lv_mailbox_put(thread->mailbox, message);
     lv_mailbox_release(thread->mailbox);
+    if (arrived && thread->claim[0])
+        clear_claim_there(thread);
     free(thread);
     return NULL;
 }
