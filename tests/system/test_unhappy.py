@@ -246,3 +246,22 @@ def test_the_verbs_tell_of_the_live_store_what_libvirt_tells(lab):
         assert abs(told["host"]["mem_mib"] - h1.memory()["limit_kib"] / 1024) < 2
         os.kill(g1.pid(), signal.SIGKILL)
         assert wait(lambda: agents.ballast("vms")["vms"] == [], 30), agents.log(h1)
+
+
+def test_a_host_in_maintenance_is_emptied_and_takes_nothing(lab):
+    h1, h2 = lab.hosts[:2]
+    for h in (h1, h2):
+        h.limit_memory(700)
+    guests = [h1.start_guest("g1", mib=128, zram_mib=64), h1.start_guest("g2", mib=128, zram_mib=64)]
+    with Agents(lab, mode="auto", hosts=[h1, h2]) as agents:
+        assert wait(lambda: len(agents.ballast("vms")["vms"]) == 2, 30), agents.log(h1)
+        time.sleep(5)
+        assert where(guests) == ["h1", "h1"]
+        agents.ballast("set", "--host", "h1", "maintenance", "yes")
+        assert wait(lambda: where(guests) == ["h2", "h2"], 120), agents.log(h1)
+        assert wait(lambda: {h["name"]: h["state"] for h in agents.ballast("hosts")["hosts"]} ==
+                    {"h1": "maintenance", "h2": "up"}, 20), agents.ballast("hosts")
+        assert wait(lambda: [m[0] for m in agents.migrations()] == [DONE, DONE], 20), agents.migrations()
+        reasons = {m["reason"] for m in agents.ballast("events", "--migrations")["migrations"]}
+        assert reasons == {"h1 is in maintenance"}
+        assert sorted(name for name, _ in copies(lab)) == ["g1", "g2"]
