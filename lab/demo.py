@@ -24,6 +24,8 @@ TAG = "demo"
 def score(voice, sampler, chosen):
     voice.title("e  The score with ballast off and on")
     voice.say("VM-seconds lost per second, as `ballast vms` reports it; one column a second, 0 when all are served")
+    voice.say("off: ballast observes. In b and c that is before the demand grows, which would kill guests on an unmanaged "
+              "host; in d it is the same demand")
     utf8 = "utf" in (sys.stdout.encoding or "").lower()
     for act, what in (("b", "divided by shares"), ("c", "memory, migration"), ("d", "CPU, migration")):
         if act not in chosen:
