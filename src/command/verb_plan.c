@@ -136,6 +136,8 @@ static int print_json(const struct snapshot *s, const struct plan *plan, double 
     put_stuck(w, s, plan);
     put_score(w, "before", &plan->before);
     put_score(w, "after", &plan->after);
+    json_key_integer(w, "candidates", (int64_t)plan->evaluations);
+    json_key_bool(w, "stopped", plan->stopped);
     json_key_number(w, "elapsed_ms", elapsed_ms);
     json_object_end(w);
     return json_print_take(w, err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "decide/entitlement.h"
+#include "decide/score_expected.h"
 
 // VMs by host: those of host h are vm[start[h]] .. vm[start[h + 1] - 1], in ascending order.
 struct by_host {
@@ -157,7 +158,7 @@ void score_compute(const struct snapshot *s, struct arena *scratch, struct score
     double *wanting = arena_new_array(scratch, double, s->vms.n); // the satisfactions below 1
 
     struct score score = {.s_min = 1, .s_p1 = 1};
-    double shares = 0, lost = 0;
+    double shares = 0, lost = 0, expected = 0;
     size_t n_counted = 0, n_wanting = 0;
     for (uint32_t h = 0; h < s->hosts.n; h++) {
         uint32_t n = g.start[h + 1] - g.start[h];
@@ -168,6 +169,7 @@ void score_compute(const struct snapshot *s, struct arena *scratch, struct score
             continue;
         }
         satisfy_host(s, h, n, vm, &d, satisfaction);
+        expected += score_expected_host(s, h, n, vm, scratch);
         for (uint32_t i = 0; i < n; i++) {
             shares += s->vms.shares[vm[i]];
             lost += s->vms.shares[vm[i]] * (1 - satisfaction[vm[i]]);
@@ -180,7 +182,7 @@ void score_compute(const struct snapshot *s, struct arena *scratch, struct score
     score_hosts(s, &g, &sums, &score);
     score.score = n_counted ? 1 - lost / shares : 1;
     score.lost_vm_s_per_s = n_counted ? lost * (double)n_counted / shares : 0;
-    score.expected_lost_vm_s_per_s = score.lost_vm_s_per_s;
+    score.expected_lost_vm_s_per_s = n_counted ? expected * (double)n_counted / shares : 0;
     if (n_wanting) {
         size_t p1 = (n_counted + 99) / 100 - 1;
         qsort(wanting, n_wanting, sizeof *wanting, by_value);

@@ -19,9 +19,9 @@
 #define SCORE_CPU_FLOOR_PER_VCPU 0.1
 
 struct score {
-    double score;           // 1 - lost / sum of weights; 1 for a cluster without VMs
-    double lost_vm_s_per_s; // sum of w (1 - s)
-    double expected_lost_vm_s_per_s;
+    double score;                    // 1 - lost / sum of weights; 1 for a cluster without VMs
+    double lost_vm_s_per_s;          // sum of w (1 - s)
+    double expected_lost_vm_s_per_s; // with uncertainty, headroom and the tail (score_expected.h)
     uint32_t hosts_overloaded; // of the hosts up or in maintenance: demand above capacity, CPU or memory
     uint32_t hosts_used;       // of the hosts up or in maintenance: with at least one VM
     double cpu_sd;             // population standard deviation over the hosts up of demand / capacity

@@ -105,6 +105,57 @@ static void vms_on_a_host_that_is_down_count_nowhere(void **state)
     snapshot_free(s);
 }
 
+static double expected_of(struct snapshot *s)
+{
+    return score_of(s, NULL).expected_lost_vm_s_per_s;
+}
+
+static void what_is_certain_and_fits_is_expected_to_lose_nothing(void **state)
+{
+    (void)state;
+    struct snapshot *s = small_cluster();
+    s->vms.cpu_demand_cores[0] = s->vms.cpu_demand_cores[1] = 2;
+    assert_float_equal(expected_of(s), 0, 0);
+    snapshot_free(s);
+}
+
+static void uncertainty_makes_a_full_host_expect_a_loss_that_grows_with_it(void **state)
+{
+    (void)state;
+    struct snapshot *s = small_cluster();
+    s->vms.cpu_demand_cores[0] = s->vms.cpu_demand_cores[1] = 1.9;
+    double last = 0;
+    for (double sd = 0.2; sd < 1; sd += 0.2) {
+        s->vms.cpu_sd_cores[0] = sd;
+        struct score score = score_of(s, NULL);
+        assert_float_equal(score.lost_vm_s_per_s, 0, 0);
+        assert_true(score.expected_lost_vm_s_per_s > last);
+        last = score.expected_lost_vm_s_per_s;
+    }
+    snapshot_free(s);
+}
+
+static void a_vm_alone_on_a_host_of_its_size_expects_no_loss_however_uncertain(void **state)
+{
+    (void)state;
+    struct snapshot *s = small_cluster();
+    s->vms.cpu_demand_cores[2] = 3.5;
+    s->vms.cpu_sd_cores[2] = 3;
+    assert_float_equal(expected_of(s), 0, 0);
+    snapshot_free(s);
+}
+
+static void demands_held_back_are_expected_to_be_a_tenth_higher(void **state)
+{
+    (void)state;
+    struct snapshot *s = small_cluster();
+    s->vms.cpu_demand_cores[0] = s->vms.cpu_demand_cores[1] = 3;
+    struct score score = score_of(s, NULL);
+    assert_float_equal(score.lost_vm_s_per_s, 2 * (1.0 / 3), 1e-12);
+    assert_float_equal(score.expected_lost_vm_s_per_s, 2 * (1.3 / 3.3), 1e-12);
+    snapshot_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +164,10 @@ int main(void)
         cmocka_unit_test(cpu_and_memory_multiply),
         cmocka_unit_test(an_idle_vm_that_waits_is_not_half_lost),
         cmocka_unit_test(vms_on_a_host_that_is_down_count_nowhere),
+        cmocka_unit_test(what_is_certain_and_fits_is_expected_to_lose_nothing),
+        cmocka_unit_test(uncertainty_makes_a_full_host_expect_a_loss_that_grows_with_it),
+        cmocka_unit_test(a_vm_alone_on_a_host_of_its_size_expects_no_loss_however_uncertain),
+        cmocka_unit_test(demands_held_back_are_expected_to_be_a_tenth_higher),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
