@@ -47,6 +47,8 @@ enum host_vm_mode {
 //   virsh metadata NAME --uri urn:ballast:1 --key ballast --set '<vm shares="2000" mem_reservation_mib="512"/>'
 // Attributes carry the snapshot's names. What is not there or not valid stays unset (negative or 0 as noted).
 struct host_wishes {
+    // A manager that leaves no mark of its own (Pacemaker does not) is named by the administrator.
+    enum host_owner owner;
     int64_t shares;               // >= 1; 0: unset
     int64_t cpu_shares;           // >= 1; 0: unset
     int64_t mem_shares;           // >= 1; 0: unset

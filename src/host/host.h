@@ -124,12 +124,12 @@ struct host_migration_request {
     struct host_uuid uuid;
     const char *destination_uri; // as the source's libvirtd sees it: "qemu+tls://h2/system"
     const char *data_uri;        // where the memory goes: "tcp://10.0.0.2"; NULL: libvirt chooses
-    const char *claim;           // written to the domain's metadata before it starts, removed after its end; NULL: none
-    uint64_t bandwidth_mib_s;    // cap; 0: libvirt's default
-    uint64_t max_downtime_ms;    // 0: QEMU's default (300)
-    unsigned timeout_s;          // aborted when not done by then; 0: never
-    bool auto_converge;          // slow the guest down when rounds do not shrink
-    bool tunnelled;              // through libvirtd's connection instead of an own socket
+    const char *claim; // written to the domain's metadata before it starts, removed after its end; NULL: none
+    uint64_t bandwidth_mib_s; // cap; 0: libvirt's default
+    uint64_t max_downtime_ms; // 0: QEMU's default (300)
+    unsigned timeout_s;       // aborted when not done by then; 0: never
+    bool auto_converge;       // slow the guest down when rounds do not shrink
+    bool tunnelled;           // through libvirtd's connection instead of an own socket
     bool compressed;
     unsigned parallel; // number of connections; 0 or 1: one
 };

@@ -207,6 +207,8 @@ static void read_metadata(const xmlNode *metadata, struct host_facts *facts)
                 content(child(m, owners[i].id), facts->owner_id, sizeof facts->owner_id);
         }
     }
+    if (facts->owner == HOST_OWNER_NONE)
+        facts->owner = facts->wishes.owner;
 }
 
 // libxml2 would write to standard error.

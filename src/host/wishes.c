@@ -74,6 +74,18 @@ static int set_exclude(struct host_wishes *wishes, const char *name, const char 
     return complain(wishes, name, value, "must be yes or no; taken as yes");
 }
 
+static int set_owner(struct host_wishes *wishes, const char *name, const char *value)
+{
+    for (int owner = HOST_OWNER_NOVA; owner <= HOST_OWNER_PACEMAKER; owner++) {
+        if (strcmp(host_owner_name((enum host_owner)owner), value) == 0) {
+            wishes->owner = (enum host_owner)owner;
+            return 0;
+        }
+    }
+    wishes->exclude = true; // as with exclude: somebody wanted it left to somebody else
+    return complain(wishes, name, value, "is no manager known here; taken as exclude=\"yes\"");
+}
+
 int wishes_set(struct host_wishes *wishes, const char *name, const char *value)
 {
     if (strcmp(name, "shares") == 0)
@@ -92,6 +104,8 @@ int wishes_set(struct host_wishes *wishes, const char *name, const char *value)
         return set_amount(wishes, &wishes->mem_limit_mib, name, value);
     if (strcmp(name, "mode") == 0)
         return set_mode(wishes, name, value);
+    if (strcmp(name, "owner") == 0)
+        return set_owner(wishes, name, value);
     if (strcmp(name, "exclude") == 0)
         return set_exclude(wishes, name, value);
     return complain(wishes, name, value, "there is no such attribute");

@@ -188,6 +188,19 @@ static void other_managers_are_recognised(void **state)
     assert_int_equal(parse(DOMAIN("", "", BALLOON)).owner, HOST_OWNER_NONE);
 }
 
+static void a_manager_without_a_mark_is_named_in_our_metadata(void **state)
+{
+    (void)state;
+    struct host_facts f =
+        parse(DOMAIN("<b:vm xmlns:b='" HOST_METADATA_URI "' owner='pacemaker'/>", "", BALLOON));
+    assert_int_equal(f.owner, HOST_OWNER_PACEMAKER);
+    assert_false(f.wishes.exclude);
+    f = parse(DOMAIN("<b:vm xmlns:b='" HOST_METADATA_URI "' owner='somebody'/>", "", BALLOON));
+    assert_int_equal(f.owner, HOST_OWNER_NONE);
+    assert_true(f.wishes.exclude);
+    assert_non_null(strstr(f.wishes.problem, "somebody"));
+}
+
 static void a_claim_is_read(void **state)
 {
     (void)state;
@@ -235,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_wrong_wish_is_left_out_and_told),
         cmocka_unit_test(an_exclusion_that_is_not_understood_excludes),
         cmocka_unit_test(other_managers_are_recognised),
+        cmocka_unit_test(a_manager_without_a_mark_is_named_in_our_metadata),
         cmocka_unit_test(a_claim_is_read),
         cmocka_unit_test(what_is_no_definition_is_refused_and_writes_nothing),
         cmocka_unit_test(facts_differ_when_a_wish_differs_but_not_by_the_balloons_size),
