@@ -108,6 +108,7 @@ static void fill_vm(struct memory_vm_input *in, const struct guest *g, const str
     in->disk_caches_kib = known_or(b->disk_caches_kib, 0);
     in->swap_in_kib = known_or(b->swap_in_kib, 0);
     in->swap_out_kib = known_or(b->swap_out_kib, 0);
+    in->major_faults = known_or(b->major_faults, 0);
 }
 
 void memory_feed_fill(struct memory_feed *feed, const struct host_sample *sample, const struct guests *guests,

@@ -62,6 +62,7 @@ struct memory_vm_input {
     int64_t statistics_age_ms;
     uint64_t unused_kib, usable_kib, disk_caches_kib;
     uint64_t swap_in_kib, swap_out_kib; // cumulative
+    uint64_t major_faults;              // cumulative, of swap and of files; 0: not told
 
     double shares;            // memory shares, > 0
     uint64_t reservation_kib; // 0: none

@@ -129,10 +129,27 @@ static double used_between(struct memory_track *t, const struct memory_vm_input 
     return fmax(low, fmin(high, guess));
 }
 
+// Files that a guest reads again and again are in its cache for a reason: keeping a part of what is left, each time that
+// memory is short, would leave nothing. Page faults that read a disk, and not swap, tell such a guest.
+static void learn_cache(struct memory_track *t, const struct memory_vm_input *vm, double elapsed_s)
+{
+    double faults = grown(t->major_faults, vm->major_faults) - grown(t->swap_in_kib, vm->swap_in_kib) / 4;
+    t->file_faults_s =
+        smoothed(t->file_faults_s, fmax(0, faults) / elapsed_s, elapsed_s, MEMORY_FAULTS_TAU_S);
+    t->cache_needed_kib = smoothed(t->cache_needed_kib, 0, elapsed_s, MEMORY_CACHE_FADES_TAU_S);
+    if (t->file_faults_s > MEMORY_FILE_FAULTS_S)
+        t->cache_needed_kib = fmax(t->cache_needed_kib, (double)vm->disk_caches_kib);
+}
+
 static void take_statistics(struct memory_track *t, const struct memory_vm_input *vm,
                             uint32_t cache_keep_permille, struct mono at, struct mono now)
 {
     bool certain_before = t->certain;
+    if (t->known && at.ms > t->statistics_at.ms)
+        learn_cache(t, vm, mono_seconds_between(t->statistics_at, at));
+    if (vm->disk_caches_kib > 0 && t->cache_needed_kib > 0)
+        cache_keep_permille = (uint32_t)fmax(
+            cache_keep_permille, fmin(1000, t->cache_needed_kib * 1000 / (double)vm->disk_caches_kib));
     t->figures = (struct memory_guest_figures){vm->maxmem_kib, vm->currentmem_kib, vm->unused_kib,
                                                vm->usable_kib, vm->disk_caches_kib};
     double used = at_most_actual(t, used_between(t, vm, cache_keep_permille));
@@ -144,7 +161,8 @@ static void take_statistics(struct memory_track *t, const struct memory_vm_input
         t->used_rate_kib_s = smoothed(t->used_rate_kib_s, rate, elapsed_s, MEMORY_USED_RATE_TAU_S);
         double in = grown(t->swap_in_kib, vm->swap_in_kib), out = grown(t->swap_out_kib, vm->swap_out_kib);
         swapping = (in + out) / elapsed_s;
-        t->swapped_kib = fmax(0, t->swapped_kib + out - in);
+        t->swapped_kib = vm->swap_out_kib >= t->swap_out_kib ? fmax(0, t->swapped_kib + out - in)
+                                                             : grown(vm->swap_in_kib, vm->swap_out_kib);
         // With plenty of usable memory it could have brought back what it misses; the rest is cold or gone.
         if (fmin((double)vm->usable_kib, usable_now(t)) > plenty_kib(t))
             t->swapped_kib = smoothed(t->swapped_kib, 0, elapsed_s, MEMORY_COLD_TAU_S);
@@ -160,6 +178,7 @@ static void take_statistics(struct memory_track *t, const struct memory_vm_input
     t->statistics_at = at;
     t->swap_in_kib = vm->swap_in_kib;
     t->swap_out_kib = vm->swap_out_kib;
+    t->major_faults = vm->major_faults;
     t->used_kib = used;
     t->usable_kib = fmin((double)vm->usable_kib, (double)vm->currentmem_kib);
     t->actual_then_kib = t->actual_kib;

@@ -43,6 +43,12 @@
 // touch what they work on within a minute.
 #define MEMORY_COLD_TAU_S 60.0
 
+// File pages that a guest reads anew each second, on average, from which all its cache counts as used: a guest at
+// peace has a few, one whose working set of files does not fit hundreds. What it was is forgotten slowly.
+#define MEMORY_FILE_FAULTS_S 50.0
+#define MEMORY_FAULTS_TAU_S 5.0
+#define MEMORY_CACHE_FADES_TAU_S 120.0
+
 // Usable memory that will be gone within this time at the rate at which it falls is a collapse, if that rate
 // is more than 4 MiB/s, or 2 % of maxmem a second: a guest with little to spare is not in distress for that.
 #define MEMORY_COLLAPSE_S 1.5
@@ -79,10 +85,12 @@ struct memory_track {
     bool known; // statistics have been seen
     struct mono statistics_at;
     struct memory_guest_figures figures; // those of the last statistics
-    uint64_t swap_in_kib, swap_out_kib;
-    double used_kib;        // at the last statistics
-    double actual_then_kib; // actualmem then
-    double settled_kib;     // used and swapped_kib, as targets see them: held while they change by noise only
+    uint64_t swap_in_kib, swap_out_kib, major_faults;
+    double file_faults_s;    // smoothed
+    double cache_needed_kib; // the largest cache at which it read files anew, fading
+    double used_kib;         // at the last statistics
+    double actual_then_kib;  // actualmem then
+    double settled_kib; // used and swapped_kib, as targets see them: held while they change by noise only
     double used_rate_kib_s;
     bool certain; // no balloon moved while they were counted
     double usable_kib;

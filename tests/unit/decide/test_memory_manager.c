@@ -585,6 +585,44 @@ static void advice_is_given_and_nothing_waited_for(void **state)
     memory_manager_free(m);
 }
 
+// One guest, 100 MiB in use and a cache of 100 that it reads again and again, its balloon left where it is.
+static uint64_t used_with_cache_mib(uint64_t faults_a_second)
+{
+    struct memory_manager *m = memory_manager_new(1, NULL);
+    struct memory_vm_input vm = {.id = 1,
+                                 .maxmem_kib = 256 << 10,
+                                 .currentmem_kib = 210 << 10,
+                                 .resident_kib = 260 << 10,
+                                 .overhead_kib = 50 << 10,
+                                 .has_statistics = true,
+                                 .unused_kib = 10 << 10,
+                                 .usable_kib = 110 << 10,
+                                 .disk_caches_kib = 100 << 10,
+                                 .shares = 1000,
+                                 .autodeflate = true,
+                                 .running = true};
+    struct memory_input in = {.advise_only = true,
+                              .host = {.total_kib = 1 << 20, .available_kib = 200 << 10},
+                              .n_vms = 1,
+                              .vms = &vm};
+    struct memory_output out;
+    for (int64_t s = 0; s < 30; s++) {
+        vm.major_faults += faults_a_second;
+        memory_manager_step(m, &in, (struct mono){s * 1000}, &out);
+    }
+    uint64_t used_mib = out.views[0].usedmem_kib >> 10;
+    memory_manager_free(m);
+    return used_mib;
+}
+
+static void cache_whose_loss_is_read_anew_counts_whole(void **state)
+{
+    (void)state;
+    assert_int_equal(used_with_cache_mib(0), 150);
+    assert_int_equal(used_with_cache_mib(10), 150);
+    assert_int_equal(used_with_cache_mib(200), 200);
+}
+
 static void what_cannot_be_held_is_said(void **state)
 {
     (void)state;
@@ -640,6 +678,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(with_plenty_nothing_moves),
         cmocka_unit_test(order_of_the_input_changes_nothing),
         cmocka_unit_test(advice_is_given_and_nothing_waited_for),
+        cmocka_unit_test(cache_whose_loss_is_read_anew_counts_whole),
         cmocka_unit_test(what_cannot_be_held_is_said),
     };
     if (argc > 1)
