@@ -144,7 +144,8 @@ static void done_exchange(struct teller_job *job, void *context)
     if (job->result < 0) {
         // What this exchange carried may or may not be there: join anew, which says everything again.
         x->joined = false;
-        x->news.failed = true;
+        // A lock or a slow disk may be over in a moment; until then nobody knows what the store says of modes.
+        x->news.failed = job->err.kind != ERROR_TIMEOUT;
         if (x->join && teller_available(x->teller))
             log_warning("%s", job->err.text);
         x->settings = store_settings_free(x->settings);

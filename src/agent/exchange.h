@@ -28,7 +28,7 @@ struct exchange_news {
     struct mono cluster_at;                // when it was read
     const struct store_settings *settings; // NULL: never read
     struct store_pulse pulse;
-    bool failed;      // the last exchange: the store does not serve now
+    bool failed;      // the last exchange, with a definite error: the store does not serve
     bool new_cluster; // in the exchange that just ended
     bool new_settings;
 };
