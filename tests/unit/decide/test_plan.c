@@ -102,7 +102,7 @@ static struct plan_settings settings_of(uint64_t seed)
 static void every_step_keeps_bounds_and_rules(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 1000; seed++) {
+    for (uint64_t seed = 1; seed <= 3000; seed++) {
         struct cluster_recipe recipe = recipe_of(seed);
         struct snapshot *s = random_cluster(seed, &recipe);
         struct plan_settings settings = settings_of(seed);
@@ -127,7 +127,7 @@ static void every_step_keeps_bounds_and_rules(void **state)
 static void benefits_add_up_to_what_measuring_again_gives(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
         struct cluster_recipe recipe = recipe_of(seed);
         struct snapshot *s = random_cluster(seed, &recipe);
         struct plan_settings settings = settings_of(seed);
@@ -150,7 +150,7 @@ static void benefits_add_up_to_what_measuring_again_gives(void **state)
 static void relieving_loses_less_than_before_and_pays(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
         struct cluster_recipe recipe = recipe_of(seed);
         recipe.maintenance = false;
         recipe.rules = 0;
@@ -174,7 +174,7 @@ static void a_satisfied_cluster_is_left_alone(void **state)
 {
     (void)state;
     uint32_t satisfied = 0;
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
         struct cluster_recipe recipe = {.hosts = 6, .vms = 24, .cpu_load = 0.35, .mem_load = 0.3};
         struct snapshot *s = random_cluster(seed, &recipe);
         struct plan_settings settings = plan_settings_default();
@@ -186,7 +186,7 @@ static void a_satisfied_cluster_is_left_alone(void **state)
         }
         snapshot_free(s);
     }
-    assert_true(satisfied > 30);
+    assert_true(satisfied > 200);
 }
 
 static void packing_loses_nothing_and_empties_hosts(void **state)
@@ -283,7 +283,7 @@ static void assert_same_moves(const struct snapshot *s, const struct plan *p, co
 static void order_of_input_changes_nothing(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
         struct cluster_recipe recipe = recipe_of(seed);
         struct snapshot *s = random_cluster(seed, &recipe), *t = shuffled(s, seed);
         struct plan_settings settings = settings_of(seed);
@@ -299,7 +299,7 @@ static void order_of_input_changes_nothing(void **state)
 static void doubling_everything_changes_nothing(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
         struct cluster_recipe recipe = recipe_of(seed);
         struct snapshot *s = random_cluster(seed, &recipe);
         recipe.scale = 2;
@@ -319,7 +319,7 @@ static void maintenance_empties_hosts_or_says_why_not(void **state)
 {
     (void)state;
     uint32_t stuck = 0, left = 0;
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
         struct cluster_recipe recipe = recipe_of(seed * 3);
         recipe.maintenance = true;
         struct snapshot *s = random_cluster(seed, &recipe);
