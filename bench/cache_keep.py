@@ -72,7 +72,7 @@ def measure(host, name, run, figures):
     guest.set_balloon(GUEST_MIB, wait_s=20)
     warm(guest, file_mib)
     for _ in range(AGAIN_TIMES):
-        guest.set_balloon(round(usedmem_mib(guest.memory_stats(), 0.5)), wait_s=20)
+        guest.set_balloon(round(usedmem_mib(guest.memory_stats(), 0.5)))
         time.sleep(AGAIN_S)
     count("50 again")
     guest.destroy()

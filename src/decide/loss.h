@@ -68,8 +68,7 @@ double loss_weight(double shares, double mean_shares, double starved_s);
 // Time starved after another dt_s at satisfaction s: grows below LOSS_STARVED_BELOW, falls twice as fast above.
 double loss_starved_s(double starved_s, double s, double dt_s);
 
-// s_mem of a VM that misses part (0 .. 1) of the memory it needs: the curve f, decreasing from 1 to 0. Its points
-// are assumed, until they are measured.
+// s_mem of a VM that misses part (0 .. 1) of the memory it needs: the measured curve f, decreasing from 1 to 0.
 double loss_memory_satisfaction(double missing_part);
 
 // s_cpu of a VM: 1 - unmet / max(demand, idle_floor), in [0, 1].
