@@ -76,11 +76,12 @@ static bool is_beyond_price(const struct plan_state *state)
 static void improve(struct plan_state *state, struct plan_search *search, struct plan_steps *steps)
 {
     uint64_t work = (uint64_t)((double)improve_work(state) * state->settings.depth);
-    bool needed = steps->n > 0;
+    if (work == 0)
+        return;
+    bool needed = steps->n > 0, pays = !is_beyond_price(state);
     for (uint32_t h = 0; h < state->n_hosts && !needed; h++)
-        needed = state->host[h].empties ? state->host[h].head != NONE
-                                        : plan_is_needy(state, h) && !is_beyond_price(state);
-    if (work && needed)
+        needed = state->host[h].empties ? state->host[h].head != NONE : pays && plan_is_needy(state, h);
+    if (needed)
         plan_improve(state, search, steps, work);
 }
 
