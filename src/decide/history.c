@@ -241,9 +241,10 @@ void history_series_add(struct history_series *to, const struct history_series *
             int64_t slot = to->end - HISTORY_SERIES + i, at = HISTORY_SERIES - (from->end - slot);
             bool there = at < HISTORY_SERIES && at >= HISTORY_SERIES - (int64_t)from->n;
             double value = there ? from->mean[r][at] : mean;
-            double top = sign < 0 ? value : there ? from->max[r][at] : mean;
+            double above = to->max[r][i] - to->mean[r][i], more = there ? from->max[r][at] - value : 0;
+            double square = fmax(0, above * above + sign * more * more);
             to->mean[r][i] = (float)fmax(0, to->mean[r][i] + sign * value);
-            to->max[r][i] = (float)fmax(to->mean[r][i], to->max[r][i] + sign * top);
+            to->max[r][i] = to->mean[r][i] + (float)sqrt(square);
         }
     }
 }

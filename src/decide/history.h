@@ -119,8 +119,9 @@ void history_sum(size_t n, const struct history *const *vm, const double *guess_
                  const double *guess_mib, struct history_series *ret);
 
 // to += sign x from, aligned by slot number; slots that from does not have count with its mean. For what-if: a host
-// with one VM more or less. Maxima: of a VM that comes its maximum is added, of one that leaves its mean is taken
-// off (both on the safe side).
+// with one VM more or less. What a
+// maximum is above its mean adds as bursts that do not know of each other do, as the root of the sum of squares, and is
+// taken off likewise: what a VM brings to one host is what it takes from another.
 void history_series_add(struct history_series *to, const struct history_series *from, double sign);
 
 #endif
