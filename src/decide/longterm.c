@@ -183,6 +183,8 @@ static void make_plan(struct longterm *l, struct plan *ret)
     struct plan_settings settings = l->settings.plan;
     mark(l, &settings);
     if (!l->settings.consolidate) {
+        // Nothing was packed that relieving could undo: every loss that a move is worth is a reason to move.
+        settings.tolerated_loss = 0;
         plan_make(l->in->snapshot, &settings, l->arena, ret);
         return;
     }
