@@ -350,9 +350,9 @@ static void ask_push(struct immediate *s, const struct immediate_input *in, size
         out->duration_s = c->cost.estimate.duration_s;
         out->downtime_s = c->cost.estimate.downtime_s;
     }
-    if (out->verdict == IMMEDIATE_NO_DESTINATION &&
-        (s->signalled_ms == NEVER_MS ||
-         (double)(now.ms - s->signalled_ms) >= IMMEDIATE_NO_DESTINATION_S * 1000)) {
+    bool helpless = out->decision.verdict == PUSH_NO_DESTINATION || out->decision.verdict == PUSH_NO_RELIEF;
+    if (helpless && (s->signalled_ms == NEVER_MS ||
+                     (double)(now.ms - s->signalled_ms) >= IMMEDIATE_NO_DESTINATION_S * 1000)) {
         s->signalled_ms = now.ms;
         out->wake_long_term = true;
     }

@@ -70,7 +70,12 @@ static void sum_change(struct loss_sum *sum, const struct loss_vm *vm, double si
         sum->most[r] += sign * c->most;
         sum->var[r] += sign * c->sd * c->sd;
         sum->sd[r] += sign * c->sd;
+        sum->square[r] += sign * (c->demand * c->demand + c->sd * c->sd);
     }
+    const struct loss_claim *cpu = &vm->claim[LOSS_CPU];
+    double square = cpu->demand * cpu->demand + cpu->sd * cpu->sd;
+    if (square > 0)
+        sum->cut += sign * vm->weight * square / fmax(sqrt(square), cpu->floor);
 }
 
 void loss_sum_add(struct loss_sum *sum, const struct loss_vm *vm)
@@ -150,12 +155,20 @@ void loss_excess(double mean, double sd, double most, double capacity, double *r
     loss_excess_given(probability, expected, capacity, ret_probability, ret_excess);
 }
 
-// Loss per unit of weight when resource r is short by excess with the given probability, shared in proportion.
-static double proportional_loss(enum loss_resource r, double probability, double excess, double capacity)
+// Part of all weight that is lost when resource r is short by excess with the given probability. Water-filling leaves the
+// small their demand and cuts the large: memory is taken to be shared in proportion, a cut in CPU by the mean square of
+// demand, so that a core that is missing costs a host of one large VM and forty idle ones no more than the large one.
+static double shared_loss(const struct loss_sum *sum, enum loss_resource r, double probability, double excess,
+                          double capacity)
 {
     if (probability <= 0)
         return 0;
     double demand = capacity + excess;
+    if (r == LOSS_CPU && sum->square[r] > 0 && sum->cut > 0 && sum->weight > 0) {
+        double grown =
+            fmax(1, demand / sum->demand[r]); // all demands alike, where the sum is above what is expected
+        return probability * fmin(1, excess * sum->cut / (sum->square[r] * grown * sum->weight));
+    }
     return probability * (1 - loss_satisfaction(r, excess, demand, 0));
 }
 
@@ -165,7 +178,7 @@ double loss_sum_rate(const struct loss_sum *sum, const struct loss_capacity *cap
     for (int r = 0; r < LOSS_RESOURCES; r++) {
         double p, x;
         loss_excess(sum->demand[r], loss_sum_sd(sum, r), sum->most[r], capacity->of[r], &p, &x);
-        kept *= 1 - proportional_loss(r, p, x, capacity->of[r]);
+        kept *= 1 - shared_loss(sum, r, p, x, capacity->of[r]);
     }
     return sum->weight * (1 - kept);
 }
@@ -185,7 +198,7 @@ double loss_sum_rate_series(const struct loss_sum *sum, const struct loss_capaci
             expected += x / series->n;
         }
         loss_excess_given(probability, expected, capacity->of[r], &p, &x);
-        kept *= 1 - proportional_loss(r, p, x, capacity->of[r]);
+        kept *= 1 - p * (1 - loss_satisfaction(r, x, capacity->of[r] + x, 0));
     }
     return sum->weight * (1 - kept);
 }

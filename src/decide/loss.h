@@ -54,7 +54,9 @@ struct loss_sum {
     double demand[LOSS_RESOURCES];
     double most[LOSS_RESOURCES];
     double var[LOSS_RESOURCES];
-    double sd[LOSS_RESOURCES]; // sum of standard deviations
+    double sd[LOSS_RESOURCES];     // sum of standard deviations
+    double square[LOSS_RESOURCES]; // of demand^2 + sd^2, the mean square
+    double cut;                    // sum of weight x mean square / max(its root, floor), of the CPU
 };
 
 struct loss_capacity {
@@ -81,7 +83,8 @@ void loss_sum_remove(struct loss_sum *sum, const struct loss_vm *vm);
 // Standard deviation of the host's demand with correlation.
 double loss_sum_sd(const struct loss_sum *sum, enum loss_resource resource);
 
-// Estimate of the host's loss rate in O(1): as if the excess were shared in proportion to demand. Good for
+// Estimate of the host's loss rate in O(1): as if what is short were cut by the square of demand (CPU) or in proportion
+// to it (memory). Good for
 // screening; loss_host_rate() decides. It is 0 exactly when loss_host_rate() is 0.
 double loss_sum_rate(const struct loss_sum *sum, const struct loss_capacity *capacity);
 
@@ -102,7 +105,7 @@ double loss_host_rate_series(const struct loss_capacity *capacity, size_t n, con
                              const struct history_series *const *series, double *each, void *scratch);
 
 // A host known only by sums and the series of its sum (another host's row), with or without one VM: in proportion to
-// demand. O(HISTORY_SERIES).
+// demand, since nobody knows whose demand it was. O(HISTORY_SERIES).
 double loss_sum_rate_series(const struct loss_sum *sum, const struct loss_capacity *capacity,
                             const struct history_series *series);
 

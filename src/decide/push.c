@@ -101,7 +101,17 @@ static void measure_destination(const struct push_host *host, struct destination
     d->per_core = slope_per_core(d->rate, loss_sum_rate(&d->sum, &less));
 }
 
-// Least free part of the destination once the VM, grown, is there; negative: no room.
+// Whether the destination has memory for the VM, grown, and is not full of CPU demand already. That the VM's own demand
+// fits as well is no condition: what it and its new neighbours would lose is in the relief, and where no host has that
+// much left the least bad one is wanted.
+static bool has_room(const struct push_input *in, const struct push_vm *vm, const struct push_host *host,
+                     const struct destination *d)
+{
+    double mem = (d->sum.demand[LOSS_MEM] + vm->loss.claim[LOSS_MEM].demand) * (1 + in->growth);
+    return mem <= host->capacity.of[LOSS_MEM] && d->sum.demand[LOSS_CPU] < host->capacity.of[LOSS_CPU];
+}
+
+// Least free part of the destination once the VM, grown, is there.
 static double room_after(const struct push_input *in, const struct push_vm *vm, const struct push_host *host,
                          const struct destination *d)
 {
@@ -258,11 +268,11 @@ static bool consider_all(const struct push_input *in, struct work *w, const stru
                 d->n_forbidden++;
                 continue;
             }
-            double room = room_after(in, vm, host, &w->destination[h]);
-            if (room < 0)
-                d->n_no_room++;
+            const struct destination *to = &w->destination[h];
+            if (has_room(in, vm, host, to))
+                consider(in, w, source, v, h, relief, rate, room_after(in, vm, host, to), d);
             else
-                consider(in, w, source, v, h, relief, rate, room, d);
+                d->n_no_room++;
         }
     }
     return any;
