@@ -26,7 +26,7 @@ from ballast_lab import Lab  # noqa: E402
 from lab_figures import CACHE_KEEP, Figures, Meter, cache_keep  # noqa: E402
 
 GUEST_MIB, HELD_MIB, DISK_MIB, PASSES = 256, 60, 512, 128
-SETTLE_S, COUNT_S, WARM_S = 5, 5, 24
+SETTLE_S, COUNT_S, WARM_S = 5, 5, 60
 AGAIN_S, AGAIN_TIMES = 3, 6
 SERIES = {"fits": 90, "exceeds": 180}  # MiB of the file; the cache can have some 120
 
@@ -38,7 +38,7 @@ def usedmem_mib(stats, keep):
 
 
 def warm(guest, file_mib):
-    """Read the file from all over until the cache does not grow any more, then as the requests do."""
+    """Read the file from all over until the cache does not grow any more, then as the requests do. Whether it ended."""
     guest.ask(f"read {file_mib} 20")
     end, before, cached = time.monotonic() + WARM_S, -1024, 0
     while cached >= before + 1024 and time.monotonic() < end:
@@ -47,13 +47,16 @@ def warm(guest, file_mib):
         cached = guest.stat(60)["cached_kib"]
     guest.ask(f"read {file_mib} 80 {PASSES}")
     time.sleep(SETTLE_S)
+    return cached < before + 1024
 
 
 def measure(host, name, run, figures):
     file_mib = SERIES[name]
     guest = host.start_guest("g", mib=GUEST_MIB, zram_mib=128, disk_mib=DISK_MIB, free_page_reporting=False)
     guest.hold(HELD_MIB, 60)
-    warm(guest, file_mib)
+    if not warm(guest, file_mib):
+        print(f"{name}: the cache still grew after {WARM_S} s; the machine is too busy for a run", file=sys.stderr)
+        return guest.destroy()
     stats = guest.memory_stats()
     counted = []
 
@@ -103,7 +106,8 @@ def main():
         for name in names:
             for _ in range(options.runs):
                 measure(lab.hosts[0], name, figures.next_run(name), figures)
-                figures.save()
+                if figures.rows:
+                    figures.save()
     print(cache_keep())
 
 

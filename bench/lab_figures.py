@@ -119,7 +119,7 @@ def shortage(plot=None):
         "A guest of 256 MiB on the lab (emulated) holds 140 MiB and serves one request after the other: each takes a page "
         "of them, computes over it and changes it; uniformly, or 80 % of them in a fifth of the pages. The balloon leaves "
         "it a part of usedmem as measured with the balloon open. Throughput relative to the open balloon, median (least "
-        f"to most) of {max(len(v['open']) for v in runs.values())} runs at most (samples on a busy machine do not count); f is the mean of the medians of the four "
+        f"to most) of {max(len(v['open']) for v in runs.values())} run(s), less the samples in which the machine was busy; f is the mean of the medians of the four "
         "kinds of guest that serve requests.\n\n")
     text += table(["left of usedmem", "f", *(CURVE_TEXT[s] for s in names)], rows)
     text += "\n" + table(["", *(CURVE_TEXT[s] for s in names)], [
@@ -156,10 +156,10 @@ def answer(part, cached, faults, reads):
         f"**How much buffer cache to keep?** Cache in use is memory in use: a guest that lives on its files keeps {kept('100')} "
         f"of its throughput with cache_keep 100 %, {kept('75')} with 75 %, {kept('50')} with 50 %, {kept('0')} with none: "
         "about what the same MiB of its other memory would cost it (the curve above). Cache that nobody reads "
-        "costs nothing to take, and the balloon's statistics do not tell the two apart. So the default stays at 50 %, "
+        "costs nothing to take, and `usable` and `disk_caches` do not tell the two apart. So the default stays at 50 %, "
         "half-way between the two, and a host of file servers should be set to 100 %. That is for taking once: a "
         f"manager that is short for long applies it to what is left, and after six times {left:.0f} MiB of cache were left and "
-        f"{again:.0f} of 1000 requests went to the disk. Major faults are the sign that a guest's cache is in use.\n")
+        f"{again:.0f} of 1000 requests went to the disk. Major faults, which the balloon's statistics count as well, tell that a guest's cache is in use; they are not heeded yet.\n")
 
 
 def cache_keep(plot=None):
@@ -169,7 +169,7 @@ def cache_keep(plot=None):
     names = [s for s in KEEP_TEXT if any(r["series"] == s for r in figures.rows)]
     part, faults, refaults, cached, balloon, reads = (columns(figures, "keep", c) for c in (
         "part", "major_faults_s", "refaults_s", "cached_mib", "balloon_mib", "reads_s"))
-    keeps = list(next(iter(part.values())))
+    keeps = ["open", "100", "75", "50", "25", "0", "50 again"]
     rows = []
     for s in names:
         for k in keeps:
@@ -182,7 +182,7 @@ def cache_keep(plot=None):
         "A guest of 256 MiB on the lab (emulated) holds 60 MiB and serves one request after the other: each reads a page of "
         "a file through the page cache and computes over it, 80 % of them in a fifth of the file. The balloon is set to "
         "usedmem with the given cache_keep, of the figures with the balloon open. \"50 again\": the formula with 50 % "
-        f"applied six times, every 3 s. Median (least to most) of {runs} runs at most.\n\n")
+        f"applied six times, every 3 s. Median (least to most) of {runs} run(s).\n\n")
     text += table(["", "cache_keep", "balloon, MiB", "cache then, MiB", "throughput", "major faults/s", "refaults/s",
                    "faults of 1000 requests"], rows)
     text += "\n" + answer(part, cached, faults, reads)
