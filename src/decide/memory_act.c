@@ -13,8 +13,10 @@ static double band_of(const struct memory_vm_input *vm)
 static double least_difference(const struct memory_manager *m, const struct memory_vm_input *vm,
                                const struct memory_track *t, bool up, double least, struct mono now)
 {
-    bool reversal = t->commanded && t->commanded_up != up && now.ms - t->commanded_at.ms < MEMORY_REVERSAL_MS;
-    bool at_once = up ? m->state.state == MEMORY_HIGH : m->state.state == MEMORY_LOW;
+    int64_t hold_ms =
+        (int64_t)fmax(MEMORY_REVERSAL_MS, 2000 * m->elapsed_s); // two steps at least, however long
+    bool reversal = t->commanded && t->commanded_up != up && now.ms - t->commanded_at.ms < hold_ms;
+    bool at_once = !up && m->state.state == MEMORY_LOW;
     bool precaution = m->state.state == MEMORY_SOFT && !t->draining && !t->distress;
     double bands = (reversal && !at_once) || precaution ? MEMORY_CAUTIOUS_BANDS
                    : up && t->distress                  ? fmin(least, MEMORY_DISTRESS_BAND)

@@ -6,7 +6,8 @@
 //             noise of a few MiB moves no balloon.
 //   room      capacity + k (A - R) + half of the host's free swap: what balloons may leave in all. 1 + k is
 //             how often free memory is promised: once in hard and low (the fence: no guest can ever grow
-//             into what is not there), up to twice in soft, without bound in high.
+//             into what is not there), up to twice in soft. In high nobody is lowered and who needs more
+//             gets it; when it has lasted every balloon is let go.
 //   fixed     VMs that take no part (unballoonable, stuck, stopped, migrating, silent) are as they are; what
 //             they may still take is kept free, at the cost of others' room and not of others' need; what they
 //             are taking right now is lost to capacity.
@@ -149,6 +150,12 @@ static double promise_of(struct memory_manager *m, struct mono now)
     return m->promise;
 }
 
+// How long high must last until every balloon is let go: three steps at least, however rare they are.
+static int64_t high_lasts_ms(const struct memory_manager *m)
+{
+    return (int64_t)fmax(MEMORY_HIGH_LASTS_MS, 3000 * m->elapsed_s);
+}
+
 static void divide(struct memory_manager *m, const struct memory_host_input *host, struct mono now)
 {
     double available = (double)host->available_kib, reserve = (double)m->thresholds.reserve_kib;
@@ -156,10 +163,14 @@ static void divide(struct memory_manager *m, const struct memory_host_input *hos
     double twice = promise_of(m, now) * fmax(0, available - reserve);
     double room = capacity + twice + (double)host->swap_free_kib / 2 -
                   fmax(0, m->sum.fixed_growth - m->sum.fixed_growing);
+    bool plenty = m->state.state == MEMORY_HIGH && now.ms - m->state_since.ms >= high_lasts_ms(m);
     if (m->state.state == MEMORY_HIGH) {
         for (size_t k = 0; k < m->n_part; k++) {
-            m->entitlement[k] = fmin(m->claim[k].need, m->claim[k].limit);
-            m->room[k] = m->claim[k].limit;
+            const struct memory_claim *c = &m->claim[k];
+            double has =
+                fmax(m->table.track[m->part[k]].commanded_kib, m->table.track[m->part[k]].current_kib);
+            m->entitlement[k] = fmin(c->need + c->keep, c->limit);
+            m->room[k] = plenty ? c->limit : fmin(fmax(has, c->need + c->keep + c->growth), c->limit);
         }
         m->division = (struct memory_division){.need_sum = m->sum.demand};
     } else {
@@ -234,6 +245,8 @@ void memory_manager_step(struct memory_manager *m, const struct memory_input *in
     struct memory_pressure pressure = {host->available_kib, host->psi_known, host->psi_some_avg10_pct,
                                        host->swap_in_kib};
     memory_state_step(&m->state, &m->thresholds, &pressure, now);
+    if (m->state.state != before)
+        m->state_since = now;
     if (m->state.state != before)
         memory_rules_event(m, MEMORY_EVENT_STATE, SIZE_MAX, m->state.state);
 

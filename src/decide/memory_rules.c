@@ -44,26 +44,21 @@ void memory_rules_plan(const struct memory_manager *m, const struct memory_vm_in
     bool waits = t->condition == MEMORY_WAITING && m->at.ms - t->trouble_since.ms < MEMORY_STUCK_MS;
     *p = (struct memory_plan){.part = t->condition == MEMORY_ACTIVE || waits};
     p->floor = fmin(floor_of(m, vm, t, used), fmax(limit, used));
+    double keep = part_of(max, MEMORY_KEEP_PERMILLE, MEMORY_KEEP_KIB, MEMORY_KEEP_MOST_KIB);
     double wants = fmin(t->settled_kib, t->current_kib + t->swapped_kib);
-    // The same with and without distress: an allowance that came and went with it would move balloons to and fro.
-    double need = wants + part_of(max, MEMORY_KEEP_PERMILLE, MEMORY_KEEP_KIB, MEMORY_KEEP_MOST_KIB);
+    double need = memory_rules_lands_softly(m, vm, t) ? wants : fmax(wants, p->floor);
     p->wants = fmin(wants, limit);
-    if (!memory_rules_lands_softly(m, vm, t))
-        need = fmax(need, p->floor);
     // Administrators may limit a guest below what it uses; the balloon follows as far as the floor lets it.
     need = fmin(need, limit);
     p->claim = (struct memory_claim){
         .need = need,
+        .keep = fmax(0, wants + keep - need),
         .growth = memory_track_growth_kib_s(t) * MEMORY_GROWTH_AHEAD_S,
         .limit = limit,
         .reservation = fmin((double)vm->reservation_kib, need),
         .shares = vm->shares > 0 ? vm->shares : 1,
     };
-    p->keep =
-        fmin(fmax(p->floor, used + part_of(max, MEMORY_KEEP_PERMILLE, MEMORY_KEEP_KIB, MEMORY_KEEP_MOST_KIB)),
-             max);
-    if (memory_rules_lands_softly(m, vm, t))
-        p->keep = fmin(used + part_of(max, MEMORY_KEEP_PERMILLE, MEMORY_KEEP_KIB, MEMORY_KEEP_MOST_KIB), max);
+    p->keep = fmin(memory_rules_lands_softly(m, vm, t) ? used + keep : fmax(p->floor, used + keep), max);
     p->idle = p->part && t->known && !t->distress ? fmax(0, t->actual_kib - p->keep) : 0;
     // Without a driver nothing stops it at currentmem; a balloon that hangs may still go where it was told.
     double may_have = t->condition == MEMORY_UNBALLOONABLE ? max : fmax(t->current_kib, t->commanded_kib);

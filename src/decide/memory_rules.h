@@ -19,6 +19,10 @@
 #define MEMORY_CAPACITY_BAND_PERMILLE 200
 #define MEMORY_CAPACITY_BAND_KIB (4.0 * 1024)
 
+// High must have lasted so long before all balloons are let go: at once they would all be taken back as soon as guests use
+// a little of it. Until then who needs more gets it.
+#define MEMORY_HIGH_LASTS_MS 8000
+
 // How long less is promised of what is free after it had to be promised less.
 #define MEMORY_PROMISE_HOLD_MS 5000
 
@@ -67,7 +71,7 @@
 #define MEMORY_TAKE_KIB (64.0 * 1024)
 
 // In soft nobody is in need but those in distress: only differences of four dead bands are worth it. The same goes for a balloon
-// that is to turn round within this time, but for what low takes and high gives.
+// that is to turn round within this time, but for what low takes.
 #define MEMORY_CAUTIOUS_BANDS 4
 #define MEMORY_REVERSAL_MS 10000
 
@@ -114,6 +118,7 @@ struct memory_manager {
     double elapsed_s;
     struct memory_thresholds thresholds;
     struct memory_state state;
+    struct mono state_since;
 
     struct memory_plan *plan;   // by row of the input
     struct memory_order *order; // scratch for sorting

@@ -7,10 +7,11 @@ struct memory_division memory_divide(double capacity_kib, double room_kib, size_
                                      void *scratch, double *ret_entitlement, double *ret_room)
 {
     struct memory_division d = {0};
-    double growth_sum = 0;
+    double keep_sum = 0, growth_sum = 0;
     for (size_t i = 0; i < n; i++) {
-        d.need_sum += fmin(claim[i].need, claim[i].limit);
-        growth_sum += fmin(claim[i].need + claim[i].growth, claim[i].limit);
+        double need = fmin(claim[i].need, claim[i].limit);
+        d.need_sum += need;
+        keep_sum += fmin(claim[i].keep, claim[i].limit - need);
         buffer[i] = (struct entitlement_claim){
             .demand = claim[i].need,
             .reservation = claim[i].reservation,
@@ -18,19 +19,25 @@ struct memory_division memory_divide(double capacity_kib, double room_kib, size_
             .shares = claim[i].shares,
         };
     }
-    entitlement_divide(capacity_kib, n, buffer, ret_entitlement, scratch);
     d.overload = d.need_sum > capacity_kib;
     if (d.overload) {
+        entitlement_divide(capacity_kib, n, buffer, ret_entitlement, scratch);
         for (size_t i = 0; i < n; i++)
             ret_room[i] = ret_entitlement[i];
         return d;
+    }
+    double part = keep_sum > 0 ? fmin(1, (capacity_kib - d.need_sum) / keep_sum) : 0;
+    for (size_t i = 0; i < n; i++) {
+        double need = fmin(claim[i].need, claim[i].limit);
+        ret_entitlement[i] = need + part * fmin(claim[i].keep, claim[i].limit - need);
+        growth_sum += fmin(ret_entitlement[i] + claim[i].growth, claim[i].limit);
     }
     // Growth under way is covered by what really is there, or by the room where that is larger.
     double room = fmax(capacity_kib, room_kib);
     bool growth_fits = growth_sum <= room;
     for (size_t i = 0; i < n; i++) {
-        double grown = fmin(claim[i].need + claim[i].growth, claim[i].limit);
-        buffer[i].reservation = growth_fits ? grown : claim[i].need;
+        double grown = fmin(ret_entitlement[i] + claim[i].growth, claim[i].limit);
+        buffer[i].reservation = growth_fits ? grown : ret_entitlement[i];
         buffer[i].demand = growth_fits ? claim[i].limit : grown;
     }
     entitlement_divide(room, n, buffer, ret_room, scratch);

@@ -355,7 +355,7 @@ static struct told {
     int64_t ms;
 } told[WORLD_MOST];
 
-// A balloon does not turn round for a small difference, except for what low takes and high gives.
+// A balloon does not turn round for a small difference, except for what low takes.
 static void check_turns(const struct world *world)
 {
     const struct memory_output *out = &world->out;
@@ -365,8 +365,7 @@ static void check_turns(const struct world *world)
         double kib = (double)a->to_kib;
         bool up = kib > (t->kib > 0 ? t->kib : (double)a->from_kib);
         if (t->kib > 0 && up != t->up && world->ms - t->ms < 10000)
-            assert_true((up ? out->state == MEMORY_HIGH : out->state == MEMORY_LOW) ||
-                        fabs(kib - t->kib) >= 12 * 1024 - 1);
+            assert_true((!up && out->state == MEMORY_LOW) || fabs(kib - t->kib) >= 12 * 1024 - 1);
         *t = (struct told){kib, up, world->ms};
     }
     for (size_t i = 0; i < out->n_actions; i++) // one command a VM and step

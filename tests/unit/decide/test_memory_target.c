@@ -34,6 +34,7 @@ static struct division random_division(struct random *r)
         struct memory_claim *c = &d.claim[i];
         c->limit = 50 + random_unit(r) * 500;
         c->need = c->limit * random_unit(r);
+        c->keep = random_unit(r) < 0.5 ? 0 : random_unit(r) * 30;
         c->growth = random_unit(r) < 0.5 ? 0 : random_unit(r) * 200;
         c->reservation = random_unit(r) < 0.5 ? 0 : c->need * random_unit(r);
         c->shares = 1 + (double)random_below(r, 2000);
@@ -52,7 +53,7 @@ static void targets_stay_within_limits_and_sums(void **state)
         for (size_t i = 0; i < d.n; i++) {
             assert_true(d.target[i] <= d.claim[i].limit + 1e-6);
             assert_true(d.target[i] >= d.entitlement[i] - 1e-6);
-            assert_true(d.entitlement[i] <= d.claim[i].need + 1e-6);
+            assert_true(d.entitlement[i] <= d.claim[i].need + d.claim[i].keep + 1e-6);
             entitled += d.entitlement[i];
             target += d.target[i];
             limits += d.claim[i].limit;
@@ -128,11 +129,23 @@ static void growth_under_way_goes_before_room(void **state)
 {
     (void)state;
     struct division d = {.n = 2, .capacity = 300, .room = 300};
-    d.claim[0] = (struct memory_claim){100, 80, 256, 0, 1000};
-    d.claim[1] = (struct memory_claim){100, 0, 256, 0, 1000};
+    d.claim[0] = (struct memory_claim){100, 0, 80, 256, 0, 1000};
+    d.claim[1] = (struct memory_claim){100, 0, 0, 256, 0, 1000};
     divide(&d);
     assert_true(d.target[0] >= 180 - 1e-9);
     assert_float_equal(d.target[0] + d.target[1], 300, 1e-9);
+}
+
+static void what_is_kept_free_gives_way_before_any_need(void **state)
+{
+    (void)state;
+    struct division d = {.n = 2, .capacity = 230, .room = 230};
+    d.claim[0] = (struct memory_claim){200, 20, 0, 256, 0, 1}; // few shares, large
+    d.claim[1] = (struct memory_claim){20, 20, 0, 256, 0, 1000};
+    divide(&d);
+    assert_false(d.result.overload);
+    assert_float_equal(d.entitlement[0], 205, 1e-9);
+    assert_float_equal(d.entitlement[1], 25, 1e-9);
 }
 
 int main(void)
@@ -144,6 +157,7 @@ int main(void)
         cmocka_unit_test(equals_get_equal_parts),
         cmocka_unit_test(a_small_change_is_a_small_change),
         cmocka_unit_test(growth_under_way_goes_before_room),
+        cmocka_unit_test(what_is_kept_free_gives_way_before_any_need),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
