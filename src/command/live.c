@@ -199,3 +199,13 @@ enum style live_satisfaction_style(double s)
 {
     return s < 0.7 ? STYLE_BAD : s < 0.95 ? STYLE_WARN : STYLE_PLAIN;
 }
+
+void live_score(const struct store_cluster *cluster, struct score *ret)
+{
+    struct arena *arena = cluster->snapshot->arena;
+    uint32_t n = cluster->snapshot->vms.n;
+    double *satisfaction = arena_new_array(arena, double, n);
+    for (uint32_t v = 0; v < n; v++)
+        satisfaction[v] = cluster->vms[v].s_cpu * cluster->vms[v].s_mem;
+    score_measured(cluster->snapshot, arena, satisfaction, ret);
+}

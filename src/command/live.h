@@ -4,6 +4,7 @@
 
 #include "command/options.h"
 #include "command/table.h"
+#include "decide/score.h"
 #include "store/store.h"
 
 #define LIVE_OPTION(type_)                                                                                   \
@@ -20,6 +21,9 @@ int live_location(const char *given, char *buffer, size_t size, const char **ret
 
 // Opens it for reading, or for writing. It must exist.
 int live_open(const char *given, bool write, struct store **ret_store, struct error *err);
+
+// The cluster's score by what each host measured of its VMs.
+void live_score(const struct store_cluster *cluster, struct score *ret);
 
 // Opens, reads the whole cluster, closes. Free with store_cluster_free.
 int live_read(const char *given, struct store_cluster **ret_cluster, struct error *err);

@@ -48,7 +48,7 @@ static void summarize(const struct store_cluster *c, struct summary *s)
     for (uint32_t v = 0; v < c->snapshot->vms.n; v++)
         s->maximum_mib += c->vms[v].mem_mib + c->vms[v].mem_overhead_mib;
     if (c->snapshot->hosts.n)
-        score_compute(c->snapshot, c->snapshot->arena, &s->score, NULL);
+        live_score(c, &s->score);
 }
 
 static int print_json(const struct store_cluster *c, const struct summary *s, const char *location,
@@ -130,10 +130,10 @@ static void print_text(const struct store_cluster *c, const struct summary *s, c
         "Memory   %.0f of %.0f MiB used; balloons leave %.0f, VMs may have %.0f (%.2f x); %.0f MiB not met\n",
         s->used_mib, s->mem_mib, s->current_mib, s->maximum_mib,
         s->mem_mib > 0 ? s->maximum_mib / s->mem_mib : 0, s->unmet_mib);
-    printf(
-        "Score    %s%.4f%s, lowest satisfaction %.2f, 1st percentile %.2f, %.3f VM-seconds lost per second\n",
-        style_begin(stdout, live_satisfaction_style(s->score.score)), s->score.score, style_end(stdout),
-        s->score.s_min, s->score.s_p1, s->score.lost_vm_s_per_s);
+    printf("Score    %s%.4f%s, lowest satisfaction %.2f, 1st percentile %.2f, %.3f VM-seconds lost per "
+           "second, as measured\n",
+           style_begin(stdout, live_satisfaction_style(s->score.score)), s->score.score, style_end(stdout),
+           s->score.s_min, s->score.s_p1, s->score.lost_vm_s_per_s);
     if (c->n_migrations) {
         printf("\n");
         live_table_migrations(c->migrations, c->n_migrations);

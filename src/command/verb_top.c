@@ -71,7 +71,7 @@ static void read_store(struct top *t)
         error_set(&t->trouble, ERROR_MEMORY, "no memory");
     t->screen.score = (struct score){.score = 1, .s_min = 1};
     if (fresh->snapshot->hosts.n)
-        score_compute(fresh->snapshot, fresh->snapshot->arena, &t->screen.score, NULL);
+        live_score(fresh, &t->screen.score);
     store_cluster_free(old);
 }
 

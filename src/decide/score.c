@@ -143,8 +143,9 @@ static void score_hosts(const struct snapshot *s, const struct by_host *g, const
     ret->mem_max = mem.largest;
 }
 
-void score_compute(const struct snapshot *s, struct arena *scratch, struct score *ret,
-                   double *ret_satisfaction)
+// With satisfactions that were measured (NULL: with those that a division of each host gives).
+static void compute(const struct snapshot *s, struct arena *scratch, const double *measured,
+                    struct score *ret, double *ret_satisfaction)
 {
     struct by_host g = group_by_host(s, scratch);
     size_t n_hosts = s->hosts.n;
@@ -168,9 +169,12 @@ void score_compute(const struct snapshot *s, struct arena *scratch, struct score
                 satisfaction[vm[i]] = 0;
             continue;
         }
-        satisfy_host(s, h, n, vm, &d, satisfaction);
+        if (!measured)
+            satisfy_host(s, h, n, vm, &d, satisfaction);
         expected += score_expected_host(s, h, n, vm, scratch);
         for (uint32_t i = 0; i < n; i++) {
+            if (measured)
+                satisfaction[vm[i]] = measured[vm[i]];
             shares += s->vms.shares[vm[i]];
             lost += s->vms.shares[vm[i]] * (1 - satisfaction[vm[i]]);
             n_counted++;
@@ -190,4 +194,16 @@ void score_compute(const struct snapshot *s, struct arena *scratch, struct score
         score.s_p1 = p1 < n_wanting ? wanting[p1] : 1;
     }
     *ret = score;
+}
+
+void score_compute(const struct snapshot *s, struct arena *scratch, struct score *ret,
+                   double *ret_satisfaction)
+{
+    compute(s, scratch, NULL, ret, ret_satisfaction);
+}
+
+void score_measured(const struct snapshot *s, struct arena *scratch, const double *satisfaction,
+                    struct score *ret)
+{
+    compute(s, scratch, satisfaction, ret, NULL);
 }

@@ -40,6 +40,11 @@ struct score {
 void score_compute(const struct snapshot *snapshot, struct arena *scratch, struct score *ret,
                    double *ret_satisfaction);
 
+// The same with each VM's satisfaction as its host measured it (n_vms values in [0, 1]): what is, not what the hosts
+// could give. A guest that swaps because its balloon is too small counts although its host has memory.
+void score_measured(const struct snapshot *snapshot, struct arena *scratch, const double *satisfaction,
+                    struct score *ret);
+
 // Satisfaction with CPU of one VM: demand and grant in cores.
 static inline double score_cpu_satisfaction(double demand_cores, double grant_cores, uint32_t vcpus)
 {

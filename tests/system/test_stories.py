@@ -161,9 +161,9 @@ def test_what_ballooning_cannot_meet_migrates_and_is_satisfied_there(lab, idle_s
 
 def test_a_lasting_contention_moves_one_guest_and_a_spike_none(lab):
     h1 = lab.hosts[0]
-    for h in lab.hosts:
-        h.limit_cpu(60)
     guests = [h1.start_guest(n, mib=128, zram_mib=64) for n in ("g1", "g2")]
+    for h in lab.hosts:  # after the guests' start, which sets limits anew
+        h.limit_cpu(60)
     with Agents(lab) as agents:
         for g in guests:
             g.ask("cpu 45")
@@ -195,9 +195,9 @@ def test_after_libvirtd_was_away_the_next_action_follows(lab, idle_story):
 
 def test_an_agent_killed_while_its_migration_runs_closes_the_claim_at_its_next_start(lab):
     h1, *others = lab.hosts
-    for h in lab.hosts:
-        h.limit_cpu(60)
     guests = [h1.start_guest(n, mib=128, zram_mib=64) for n in ("g1", "g2")]
+    for h in lab.hosts:  # after the guests' start, which sets limits anew
+        h.limit_cpu(60)
     with Agents(lab) as agents:
         frozen = [h.libvirtd_pid() for h in others]
         for pid in frozen:  # no destination answers: claimed, and no further

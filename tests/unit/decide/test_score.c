@@ -156,6 +156,24 @@ static void demands_held_back_are_expected_to_be_a_tenth_higher(void **state)
     snapshot_free(s);
 }
 
+static void a_measured_score_counts_what_hosts_could_have_given(void **state)
+{
+    (void)state;
+    struct snapshot *s = small_cluster();
+    s->vms.mem_used_mib[0] = 1024; // there is room for it: the plain score sees nothing
+    const double measured[3] = {0.4, 1, 1};
+    struct score score;
+    score_measured(s, s->arena, measured, &score);
+    assert_float_equal(score_of(s, NULL).score, 1, 0);
+    assert_float_equal(score.score, 0.8, 1e-12);
+    assert_float_equal(score.lost_vm_s_per_s, 0.6, 1e-12);
+    assert_float_equal(score.s_min, 0.4, 0);
+    s->hosts.state[0] = HOST_DOWN; // counts nowhere, measured or not
+    score_measured(s, s->arena, measured, &score);
+    assert_float_equal(score.score, 1, 0);
+    snapshot_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +186,7 @@ int main(void)
         cmocka_unit_test(uncertainty_makes_a_full_host_expect_a_loss_that_grows_with_it),
         cmocka_unit_test(a_vm_alone_on_a_host_of_its_size_expects_no_loss_however_uncertain),
         cmocka_unit_test(demands_held_back_are_expected_to_be_a_tenth_higher),
+        cmocka_unit_test(a_measured_score_counts_what_hosts_could_have_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
