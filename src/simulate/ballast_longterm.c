@@ -150,6 +150,18 @@ static bool may_begin(const struct ballast *b, uint32_t from, uint32_t to)
                                      view->host_in[to] + view->host_out[to] < BALLAST_PARALLEL);
 }
 
+// Whether the VM left that host within the hour, perhaps after the plan was made or twice between two plans: the claim
+// is refused then.
+static bool left_lately(const struct ballast *b, uint32_t v, uint32_t host)
+{
+    const struct ballast_vm *vm = &b->vm[v];
+    uint32_t n = vm->n_left < PUSH_LEFT ? vm->n_left : PUSH_LEFT;
+    for (uint32_t i = 0; i < n && b->scenario->bars; i++)
+        if (vm->left[i].host == host && (double)(b->now_ms - vm->left[i].at_ms) < MIGRATION_RETURN_S * 1000)
+            return true;
+    return false;
+}
+
 void ballast_orders_step(struct ballast *b)
 {
     const struct view *view = b->view;
@@ -157,7 +169,8 @@ void ballast_orders_step(struct ballast *b)
     for (size_t i = 0; i < b->orders.n; i++) {
         struct ballast_order order = b->orders.at[i];
         uint32_t from = view->vm_host[order.vm];
-        if (from == VIEW_NONE || from == order.to || b->now_ms - order.at_ms > BALLAST_ORDER_MOST_MS)
+        if (from == VIEW_NONE || from == order.to || b->now_ms - order.at_ms > BALLAST_ORDER_MOST_MS ||
+            left_lately(b, order.vm, order.to))
             continue;
         if (may_begin(b, from, order.to) && world_migrate(b->world, order.vm, order.to))
             ballast_note_move(b, order.vm, from);
