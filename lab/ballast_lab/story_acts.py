@@ -10,7 +10,7 @@ from .story import facts, wait
 FULL_MIB = 256          # of a guest of the memory acts
 TIGHT_MIB = 880         # the host of act a: what the three guests may take together is more
 TIGHTER_MIB = 820       # the same host in act c
-WANTED_MIB = 185        # what each guest of act c asks for; with its kernel it needs some 50 more
+WANTED_MIB = 190        # what each guest of act c asks for; with its kernel it needs some 50 more
 DIVIDED_MIB = 465       # the host of act b: b1's two parts of three cover its need, b2's one does not
 BUSY_PCT = 30           # of a CPU, what each guest of act d wants
 HOST_PCT = 40           # of a CPU, what a host of act d has
@@ -201,7 +201,7 @@ class Acts:
         v.title("c  A demand that ballooning cannot meet: live migration")
         self.mode("observe", "c")
         if not self.guests:
-            self.three_guests(h1)[1].hold(150)
+            self.three_guests(h1)[1].hold(70)  # more does not fit beside what g1 has freed
         g1 = self.guests[0]
         self.roomy(h1)
         h1.limit_memory(TIGHTER_MIB)
@@ -230,6 +230,8 @@ class Acts:
             v.quote(line)
         v.expect(wait(lambda: all(self.holds(g, WANTED_MIB) for g in self.guests), 40),
                  f"all hold what they want ({WANTED_MIB} MiB each)")
+
+        time.sleep(8)  # so that every row is younger than the move, and the score's bars show what came of it
 
         def served():
             rows = self.fleet.json("vms").get("vms", [])
