@@ -284,8 +284,17 @@ static void accrue(struct immediate *s, size_t n, double loss, double dt_s)
     s->calm = true;
 }
 
+// A contention that is older than the last plan was looked at with all hosts in view, and what could be done about it was
+// ordered. Single moves on top of that only spend the VMs' right to move, which the next plan needs.
+static bool was_planned(const struct immediate *s, const struct immediate_input *in)
+{
+    return in->planned_ago_s > 0 && s->unbroken_s > in->planned_ago_s;
+}
+
 static bool held_back(struct immediate *s, const struct immediate_input *in, struct mono now)
 {
+    if (was_planned(s, in))
+        return true;
     if (!in->long_term_planning) {
         s->held_since_ms = NEVER_MS;
         return false;

@@ -97,8 +97,9 @@ struct immediate_input {
     size_t n_hosts;
     const struct immediate_host *host; // all others
     bool long_term_planning;           // hold back
-    bool move_running;                 // one of this host's moves is under way
-    double growth;                     // 0: PUSH_GROWTH
+    double planned_ago_s; // since the long-term balancer planned last on all there is; 0: never, or not known
+    bool move_running;    // one of this host's moves is under way
+    double growth;        // 0: PUSH_GROWTH
     double age_s; // of the own VMs' figures: beyond IMMEDIATE_OWN_AGE_MOST_S nothing is decided on them
     const struct migration_calibration *calibration; // may be NULL
 };

@@ -79,6 +79,8 @@ struct ballast {
     struct ballast_orders orders;
     bool destination_wanted;
     int64_t now_ms, before_ms; // this tick and the one before
+    bool planned;              // ever
+    int64_t planned_ms;        // the last time
     int64_t longterm_ms;       // when the long-term balancer wants to be called
     bool began;
     // scratch

@@ -141,6 +141,7 @@ void ballast_immediate_step(struct ballast *b, uint32_t h)
         .host = b->immediate_host,
         // Claims: a contention that a move on its way here or away makes, or is about to end, is left alone.
         .move_running = host->busy || view->host_out[h] > 0 || view->host_in[h] > 0 || is_ordered(b, h),
+        .planned_ago_s = b->planned ? (double)(b->now_ms - b->planned_ms) / 1000 : 0,
         .age_s = b->scenario->information == INFORMATION_LATE ? TRACE_SLOT_S : 0,
     };
     for (uint32_t i = 0; i < list->n; i++)

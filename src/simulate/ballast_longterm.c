@@ -137,6 +137,8 @@ void ballast_longterm_step(struct ballast *b)
     longterm_step(b->longterm, &in, ballast_mono(b), &out);
     if (out.outcome == LONGTERM_ORDERED || out.outcome == LONGTERM_SATISFIED) {
         b->destination_wanted = false;
+        b->planned = true;
+        b->planned_ms = b->now_ms;
         obey(b, &out.plan);
     }
     b->longterm_ms = b->now_ms + (int64_t)(out.next_step_s * 1000);

@@ -298,6 +298,27 @@ static void it_waits_for_a_spike_to_pass_then_moves(void **state)
     arena_free(b->arena);
 }
 
+static void what_the_last_plan_has_seen_is_left_to_the_next(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new();
+    for (int i = 1; i <= 600; i++) { // planned when the contention had lasted 10 s
+        b->in.planned_ago_s = i > 10 ? i - 10 : 0;
+        enum immediate_verdict verdict = go(b, 1);
+        assert_int_not_equal(verdict, IMMEDIATE_MOVE);
+    }
+    assert_int_equal(b->out.verdict, IMMEDIATE_HELD_BACK);
+    arena_free(b->arena);
+    b = bench_new(); // planned before it began
+    int moves = 0;
+    for (int i = 1; i <= 100; i++) {
+        b->in.planned_ago_s = 100 + i;
+        moves += go(b, 1) == IMMEDIATE_MOVE;
+    }
+    assert_true(moves > 0);
+    arena_free(b->arena);
+}
+
 static void it_holds_back_while_the_long_term_plans_but_not_for_ever(void **state)
 {
     (void)state;
@@ -482,6 +503,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_waits_for_a_spike_to_pass_then_moves),
+        cmocka_unit_test(what_the_last_plan_has_seen_is_left_to_the_next),
         cmocka_unit_test(it_holds_back_while_the_long_term_plans_but_not_for_ever),
         cmocka_unit_test(a_guest_in_distress_is_not_made_to_wait),
         cmocka_unit_test(no_destination_wakes_the_long_term_once_a_minute),
