@@ -140,7 +140,7 @@ static void square_waves_of_all_periods_cause_no_ping_pong(void **state)
             // Short waves show in hours what they do; BALLAST_LONG runs them for the day, too.
             world_run(w, period[k] >= 100 || getenv("BALLAST_LONG") ? 86400 : 4 * 3600);
             if (w->returns_1h > 0 || world_moves_per_vm_and_day(w) > 6)
-                print_message("period %.0f s, shape %d: %u moves, %u returns, %u a VM and day\n", period[k],
+                print_message("# period %.0f s, shape %d: %u moves, %u returns, %u a VM and day\n", period[k],
                               shape, w->n_moves, w->returns_1h, world_moves_per_vm_and_day(w));
             assert_int_equal(w->returns_1h, 0);
             assert_true(world_moves_per_vm_and_day(w) <= 6);
@@ -204,7 +204,7 @@ static void it_loses_far_less_than_doing_nothing_on_random_loads(void **state)
         struct world *with = random_world(seed, true, 6 * 3600),
                      *without = random_world(seed, false, 6 * 3600);
         double lost = with->lost_to_contention_vm_s + with->lost_to_migration_vm_s;
-        print_message("seed %u: %.0f lost VM-s with %u moves, %.0f without\n", (unsigned)seed, lost,
+        print_message("# seed %u: %.0f lost VM-s with %u moves, %.0f without\n", (unsigned)seed, lost,
                       with->n_moves, without->lost_to_contention_vm_s);
         assert_true(lost < 0.6 * without->lost_to_contention_vm_s);
         assert_int_equal(with->returns_1h, 0);

@@ -433,7 +433,7 @@ static void random_demand_kills_nobody(void **state)
             world_run(&w, random_unit(&r) * 10);
         }
         if (w.host_ooms)
-            print_message("seed %llu\n", (unsigned long long)seed);
+            print_message("# seed %llu\n", (unsigned long long)seed);
         nobody_was_killed();
         world_end(&w);
     }

@@ -295,7 +295,7 @@ static void every_move_keeps_the_rules_on_random_scenes(void **state)
         assert_true((host->sum.demand[LOSS_MEM] + vm->loss.claim[LOSS_MEM].demand) * 1.1 <=
                     host->capacity.of[LOSS_MEM] + 1e-6);
     }
-    print_message("%d moves in 5000 scenes\n", moves);
+    print_message("# %d moves in 5000 scenes\n", moves);
     assert_true(moves > 500);
 }
 

@@ -30,7 +30,7 @@ static const char *find_trace(const char *name)
         if (!missing)
             return path;
     }
-    print_message("skipped: %s is neither in BALLAST_TRACES nor in ../*/traces/open\n", name);
+    print_message("# skipped: %s is neither in BALLAST_TRACES nor in ../*/traces/open\n", name);
     skip();
     return NULL;
 }
