@@ -80,6 +80,9 @@ void proc_parse_meminfo(const char *text, struct proc_meminfo *ret)
     ret->available_kib = proc_value(text, "MemAvailable");
     ret->swap_total_kib = proc_value(text, "SwapTotal");
     ret->swap_free_kib = proc_value(text, "SwapFree");
+    // While a reclaim asks for swap that is not there the kernel's count is below 0 and shows as 2^64 less a little.
+    if (host_known(ret->swap_total_kib) && ret->swap_free_kib > ret->swap_total_kib)
+        ret->swap_free_kib = 0;
     if (host_known(ret->available_kib) || !host_known(ret->free_kib))
         return;
     uint64_t active = proc_value(text, "Active(file)"), inactive = proc_value(text, "Inactive(file)");

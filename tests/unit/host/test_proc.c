@@ -20,6 +20,14 @@ static void meminfo_gives_its_five_figures(void **state)
     assert_int_equal(info.swap_free_kib, 900);
 }
 
+static void free_swap_below_zero_is_none(void **state)
+{
+    (void)state;
+    struct proc_meminfo info;
+    proc_parse_meminfo("MemTotal:  1 kB\nSwapTotal:  0 kB\nSwapFree:  18446744073709551104 kB\n", &info);
+    assert_int_equal(info.swap_free_kib, 0);
+}
+
 static void an_old_kernels_available_memory_is_free_and_file_pages(void **state)
 {
     (void)state;
@@ -245,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(meminfo_gives_its_five_figures),
+        cmocka_unit_test(free_swap_below_zero_is_none),
         cmocka_unit_test(an_old_kernels_available_memory_is_free_and_file_pages),
         cmocka_unit_test(what_is_not_there_is_unknown),
         cmocka_unit_test(what_is_listed_but_neither_mapped_nor_cache_is_deferred),
