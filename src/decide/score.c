@@ -30,15 +30,16 @@ static struct by_host group_by_host(const struct snapshot *s, struct arena *scra
     return g;
 }
 
-struct division {
-    struct entitlement_claim *claim;
-    double *grant;
-    void *scratch;
-};
+struct score_scratch score_scratch_new(uint32_t n_vms, struct arena *arena)
+{
+    return (struct score_scratch){arena, arena_new_array(arena, struct entitlement_claim, n_vms),
+                                  arena_new_array(arena, double, n_vms),
+                                  arena_alloc(arena, 1, entitlement_scratch_bytes(n_vms))};
+}
 
-// Satisfaction of the VMs of one host, written to satisfaction[v].
+// Satisfaction of the n VMs of one host, written to satisfaction[v].
 static void satisfy_host(const struct snapshot *s, uint32_t h, uint32_t n, const uint32_t *vm,
-                         const struct division *d, double *satisfaction)
+                         const struct score_scratch *d, double *satisfaction)
 {
     const struct snapshot_vms *vms = &s->vms;
     for (uint32_t i = 0; i < n; i++) {
@@ -46,7 +47,7 @@ static void satisfy_host(const struct snapshot *s, uint32_t h, uint32_t n, const
         d->claim[i] = (struct entitlement_claim){vms->cpu_demand_cores[v], vms->cpu_reservation_cores[v],
                                                  vms->cpu_limit_cores[v], vms->cpu_shares[v]};
     }
-    entitlement_divide(s->hosts.cpu_cores[h], n, d->claim, d->grant, d->scratch);
+    entitlement_divide(s->hosts.cpu_cores[h], n, d->claim, d->grant, d->division);
     for (uint32_t i = 0; i < n; i++)
         satisfaction[vm[i]] =
             score_cpu_satisfaction(vms->cpu_demand_cores[vm[i]], d->grant[i], vms->vcpus[vm[i]]);
@@ -56,9 +57,46 @@ static void satisfy_host(const struct snapshot *s, uint32_t h, uint32_t n, const
                                                  vms->mem_reservation_mib[v], vms->mem_limit_mib[v],
                                                  vms->mem_shares[v]};
     }
-    entitlement_divide(snapshot_host_mem_mib(s, h), n, d->claim, d->grant, d->scratch);
+    entitlement_divide(snapshot_host_mem_mib(s, h), n, d->claim, d->grant, d->division);
     for (uint32_t i = 0; i < n; i++)
         satisfaction[vm[i]] *= score_mem_satisfaction(d->claim[i].demand, d->grant[i]);
+}
+
+// With satisfactions that were measured (NULL: with those that a division of the host gives).
+static void add_host(const struct snapshot *s, uint32_t h, uint32_t n, const uint32_t *vm,
+                     const struct score_scratch *scratch, const double *measured, double *satisfaction,
+                     struct score_part *ret)
+{
+    struct score_part part = {.n_vms = n};
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t v = vm[i];
+        part.cpu_cores += s->vms.cpu_demand_cores[v];
+        part.mem_used_mib += s->vms.mem_used_mib[v];
+        part.mem_demand_mib += s->vms.mem_used_mib[v] + s->vms.mem_overhead_mib[v];
+    }
+    if (s->hosts.state[h] == HOST_DOWN) {
+        for (uint32_t i = 0; i < n; i++)
+            satisfaction[vm[i]] = 0;
+        *ret = part;
+        return;
+    }
+    if (!measured)
+        satisfy_host(s, h, n, vm, scratch, satisfaction);
+    part.expected = score_expected_host(s, h, n, vm, scratch->arena);
+    for (uint32_t i = 0; i < n; i++) {
+        if (measured)
+            satisfaction[vm[i]] = measured[vm[i]];
+        part.shares += s->vms.shares[vm[i]];
+        part.lost += s->vms.shares[vm[i]] * (1 - satisfaction[vm[i]]);
+        part.n_wanting += satisfaction[vm[i]] < 1;
+    }
+    *ret = part;
+}
+
+void score_host(const struct snapshot *s, uint32_t h, uint32_t n, const uint32_t *vm,
+                const struct score_scratch *scratch, double *satisfaction, struct score_part *ret)
+{
+    add_host(s, h, n, vm, scratch, NULL, satisfaction, ret);
 }
 
 // Mean, deviations and maximum of demand / capacity over the hosts that are up.
@@ -88,26 +126,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-struct host_sums {
-    double *cpu;        // demand in cores
-    double *mem_used;   // MiB
-    double *mem_demand; // with the hypervisor's own memory
-};
-
-static void add_up(const struct snapshot *s, const struct by_host *g, struct host_sums *sums)
-{
-    for (uint32_t h = 0; h < s->hosts.n; h++) {
-        for (uint32_t i = g->start[h]; i < g->start[h + 1]; i++) {
-            uint32_t v = g->vm[i];
-            sums->cpu[h] += s->vms.cpu_demand_cores[v];
-            sums->mem_used[h] += s->vms.mem_used_mib[v];
-            sums->mem_demand[h] += s->vms.mem_used_mib[v] + s->vms.mem_overhead_mib[v];
-        }
-    }
-}
-
-static void score_hosts(const struct snapshot *s, const struct by_host *g, const struct host_sums *sums,
-                        struct score *ret)
+static void score_hosts(const struct snapshot *s, const struct score_part *part, struct score *ret)
 {
     struct spread cpu = {0}, mem = {0};
     uint32_t n_up = 0;
@@ -115,14 +134,14 @@ static void score_hosts(const struct snapshot *s, const struct by_host *g, const
         bool runs = s->hosts.state[h] == HOST_UP || s->hosts.state[h] == HOST_MAINTENANCE;
         if (!runs)
             continue;
-        ret->hosts_used += g->start[h + 1] > g->start[h];
+        ret->hosts_used += part[h].n_vms > 0;
         ret->hosts_overloaded +=
-            sums->cpu[h] > s->hosts.cpu_cores[h] || sums->mem_demand[h] > snapshot_host_mem_mib(s, h);
+            part[h].cpu_cores > s->hosts.cpu_cores[h] || part[h].mem_demand_mib > snapshot_host_mem_mib(s, h);
         if (s->hosts.state[h] != HOST_UP)
             continue;
         n_up++;
-        spread_add(&cpu, sums->cpu[h], s->hosts.cpu_cores[h]);
-        spread_add(&mem, sums->mem_used[h], s->hosts.mem_mib[h]);
+        spread_add(&cpu, part[h].cpu_cores, s->hosts.cpu_cores[h]);
+        spread_add(&mem, part[h].mem_used_mib, s->hosts.mem_mib[h]);
     }
     double cpu_mean = mean_of(&cpu, n_up), mem_mean = mean_of(&mem, n_up);
     double cpu_target = n_up ? cpu.demand / cpu.capacity : 0,
@@ -131,7 +150,7 @@ static void score_hosts(const struct snapshot *s, const struct by_host *g, const
     for (uint32_t h = 0; h < s->hosts.n; h++) {
         if (s->hosts.state[h] != HOST_UP)
             continue;
-        double c = sums->cpu[h] / s->hosts.cpu_cores[h], m = sums->mem_used[h] / s->hosts.mem_mib[h];
+        double c = part[h].cpu_cores / s->hosts.cpu_cores[h], m = part[h].mem_used_mib / s->hosts.mem_mib[h];
         cpu_squares += (c - cpu_mean) * (c - cpu_mean);
         mem_squares += (m - mem_mean) * (m - mem_mean);
         ret->cpu_mad += fabs(c - cpu_target) / n_up;
@@ -143,67 +162,60 @@ static void score_hosts(const struct snapshot *s, const struct by_host *g, const
     ret->mem_max = mem.largest;
 }
 
-// With satisfactions that were measured (NULL: with those that a division of each host gives).
-static void compute(const struct snapshot *s, struct arena *scratch, const double *measured,
-                    struct score *ret, double *ret_satisfaction)
+void score_total(const struct snapshot *s, const struct score_part *part, const double *satisfaction,
+                 struct arena *scratch, struct score *ret)
 {
-    struct by_host g = group_by_host(s, scratch);
-    size_t n_hosts = s->hosts.n;
-    struct host_sums sums = {arena_new_array(scratch, double, n_hosts),
-                             arena_new_array(scratch, double, n_hosts),
-                             arena_new_array(scratch, double, n_hosts)};
-    struct division d = {arena_new_array(scratch, struct entitlement_claim, g.longest),
-                         arena_new_array(scratch, double, g.longest),
-                         arena_alloc(scratch, 1, entitlement_scratch_bytes(g.longest))};
-    double *satisfaction = ret_satisfaction ? ret_satisfaction : arena_new_array(scratch, double, s->vms.n);
-    double *wanting = arena_new_array(scratch, double, s->vms.n); // the satisfactions below 1
-
-    struct score score = {.s_min = 1, .s_p1 = 1};
+    struct score score = {.score = 1, .s_min = 1, .s_p1 = 1};
     double shares = 0, lost = 0, expected = 0;
     size_t n_counted = 0, n_wanting = 0;
     for (uint32_t h = 0; h < s->hosts.n; h++) {
-        uint32_t n = g.start[h + 1] - g.start[h];
-        const uint32_t *vm = g.vm + g.start[h];
-        if (s->hosts.state[h] == HOST_DOWN) {
-            for (uint32_t i = 0; i < n; i++)
-                satisfaction[vm[i]] = 0;
+        if (s->hosts.state[h] == HOST_DOWN)
             continue;
-        }
-        if (!measured)
-            satisfy_host(s, h, n, vm, &d, satisfaction);
-        expected += score_expected_host(s, h, n, vm, scratch);
-        for (uint32_t i = 0; i < n; i++) {
-            if (measured)
-                satisfaction[vm[i]] = measured[vm[i]];
-            shares += s->vms.shares[vm[i]];
-            lost += s->vms.shares[vm[i]] * (1 - satisfaction[vm[i]]);
-            n_counted++;
-            if (satisfaction[vm[i]] < 1)
-                wanting[n_wanting++] = satisfaction[vm[i]];
-        }
+        shares += part[h].shares;
+        lost += part[h].lost;
+        expected += part[h].expected;
+        n_counted += part[h].n_vms;
+        n_wanting += part[h].n_wanting;
     }
-    add_up(s, &g, &sums);
-    score_hosts(s, &g, &sums, &score);
-    score.score = n_counted ? 1 - lost / shares : 1;
-    score.lost_vm_s_per_s = n_counted ? lost * (double)n_counted / shares : 0;
-    score.expected_lost_vm_s_per_s = n_counted ? expected * (double)n_counted / shares : 0;
+    score_hosts(s, part, &score);
+    if (n_counted) {
+        score.score = 1 - lost / shares;
+        score.lost_vm_s_per_s = lost * (double)n_counted / shares;
+        score.expected_lost_vm_s_per_s = expected * (double)n_counted / shares;
+    }
     if (n_wanting) {
-        size_t p1 = (n_counted + 99) / 100 - 1;
-        qsort(wanting, n_wanting, sizeof *wanting, by_value);
+        double *wanting = arena_new_array(scratch, double, n_wanting); // the satisfactions below 1
+        size_t n = 0, p1 = (n_counted + 99) / 100 - 1;
+        for (uint32_t v = 0; v < s->vms.n; v++)
+            if (satisfaction[v] < 1 && s->hosts.state[s->vms.host[v]] != HOST_DOWN)
+                wanting[n++] = satisfaction[v];
+        qsort(wanting, n, sizeof *wanting, by_value);
         score.s_min = wanting[0];
-        score.s_p1 = p1 < n_wanting ? wanting[p1] : 1;
+        score.s_p1 = p1 < n ? wanting[p1] : 1;
     }
     *ret = score;
 }
 
-void score_compute(const struct snapshot *s, struct arena *scratch, struct score *ret,
-                   double *ret_satisfaction)
+static void compute(const struct snapshot *s, struct arena *arena, const double *measured, struct score *ret,
+                    double *ret_satisfaction)
 {
-    compute(s, scratch, NULL, ret, ret_satisfaction);
+    struct by_host g = group_by_host(s, arena);
+    struct score_scratch scratch = score_scratch_new(g.longest, arena);
+    struct score_part *part = arena_new_array(arena, struct score_part, s->hosts.n);
+    double *satisfaction = ret_satisfaction ? ret_satisfaction : arena_new_array(arena, double, s->vms.n);
+    for (uint32_t h = 0; h < s->hosts.n; h++)
+        add_host(s, h, g.start[h + 1] - g.start[h], g.vm + g.start[h], &scratch, measured, satisfaction,
+                 &part[h]);
+    score_total(s, part, satisfaction, arena, ret);
 }
 
-void score_measured(const struct snapshot *s, struct arena *scratch, const double *satisfaction,
+void score_compute(const struct snapshot *s, struct arena *arena, struct score *ret, double *ret_satisfaction)
+{
+    compute(s, arena, NULL, ret, ret_satisfaction);
+}
+
+void score_measured(const struct snapshot *s, struct arena *arena, const double *satisfaction,
                     struct score *ret)
 {
-    compute(s, scratch, satisfaction, ret, NULL);
+    compute(s, arena, satisfaction, ret, NULL);
 }

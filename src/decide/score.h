@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "decide/entitlement.h"
 #include "model/snapshot.h"
 
 // A VM that uses next to nothing and waits a moment is not half lost: unmet CPU is measured against at
@@ -44,6 +45,36 @@ void score_compute(const struct snapshot *snapshot, struct arena *scratch, struc
 // could give. A guest that swaps because its balloon is too small counts although its host has memory.
 void score_measured(const struct snapshot *snapshot, struct arena *scratch, const double *satisfaction,
                     struct score *ret);
+
+// What one host adds to the score: for who keeps a score up to date while VMs move.
+struct score_part {
+    double shares;         // sum over its VMs
+    double lost, expected; // shares x VM-seconds lost per second: seen now; expected
+    double cpu_cores;      // demand
+    double mem_used_mib;
+    double mem_demand_mib;     // with the hypervisor's own memory
+    uint32_t n_vms, n_wanting; // its VMs; those with a satisfaction below 1
+};
+
+// Memory for dividing a host.
+struct score_scratch {
+    struct arena *arena; // of expected losses; used and not given back
+    struct entitlement_claim *claim;
+    double *grant;
+    void *division;
+};
+
+// For hosts of up to n_vms VMs, allocated in arena.
+struct score_scratch score_scratch_new(uint32_t n_vms, struct arena *arena);
+
+// The part of host h with the n VMs vm[], wherever the snapshot has them, and their satisfactions at satisfaction[v];
+// the parts of a host that is down hold sums alone. O(n log n).
+void score_host(const struct snapshot *snapshot, uint32_t h, uint32_t n, const uint32_t *vm,
+                const struct score_scratch *scratch, double *satisfaction, struct score_part *ret);
+
+// The score from the parts of all hosts and the satisfactions of all VMs. O(hosts + VMs).
+void score_total(const struct snapshot *snapshot, const struct score_part *part, const double *satisfaction,
+                 struct arena *scratch, struct score *ret);
 
 // Satisfaction with CPU of one VM: demand and grant in cores.
 static inline double score_cpu_satisfaction(double demand_cores, double grant_cores, uint32_t vcpus)
