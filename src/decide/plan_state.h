@@ -30,10 +30,14 @@
 #define PLAN_ROUNDING 1e-9
 
 struct plan_vm {
-    double cpu;      // demand in cores
-    double cpu_want; // at most the limit
-    double mem_used; // MiB
-    double mem_want; // with overhead, at most the limit
+    uint32_t host, home;
+    uint32_t next, previous; // in the host's list, ascending; SNAPSHOT_NONE at the ends
+    bool fixed;              // may not be moved
+    bool ruled;              // has a rule or a host that it cannot run on
+    double cpu;              // demand in cores
+    double cpu_want;         // at most the limit
+    double mem_used;         // MiB
+    double mem_want;         // with overhead, at most the limit
     double
         mem_bound;  // what the memory bound counts: used x (1 + growth), at least the reservation, + overhead
     double mem_max; // configured
@@ -42,10 +46,6 @@ struct plan_vm {
     double move_cost;        // lost VM-seconds of one migration at the cluster's usual bandwidth
     double cpu_var, mem_var; // of the demand
     struct level level;      // of the CPU demand
-    uint32_t host, home;
-    uint32_t next, previous; // in the host's list, ascending; SNAPSHOT_NONE at the ends
-    bool fixed;              // may not be moved
-    bool ruled;              // has a rule or a host that it cannot run on
 };
 
 struct plan_host {
@@ -78,14 +78,15 @@ struct plan_state {
     const struct snapshot *snapshot; // in canonical order
     uint32_t *input_vm, *input_host; // numbers in the caller's snapshot
     struct plan_settings settings;
-    struct arena *arena;
+    struct arena *arena; // for what a search takes
     uint32_t n_hosts, n_vms, n_up;
     struct plan_host *host;
     struct plan_vm *vm;
-    uint32_t *where; // where[v] == vm[v].host, what the rules look at
+    uint32_t *where;        // where[v] == vm[v].host, what the rules look at
+    uint32_t *home_version; // of each host when the plan began, with everybody at home
     struct rules *rules;
+    double mean_shares, bandwidth_mib_s;             // of all; bandwidth: the usual one
     struct entitlement_claim *cpu_claim, *mem_claim; // per VM
-    bool uncertain;                                  // some demand has a standard deviation
     bool leveled;                                    // packs by levels
     double tide;         // demand of the last hour / sum of levels: what all VMs have in common
     uint32_t n_slots;    // of the series; 0: none
@@ -114,8 +115,25 @@ struct plan_state {
 struct plan_state *plan_state_new(const struct snapshot *snapshot, const struct plan_settings *settings,
                                   struct arena *arena);
 
+// The same from a snapshot in canonical order (plan_canon.h), whose VMs and hosts have these numbers in the caller's.
+struct plan_state *plan_state_of(const struct snapshot *canon, uint32_t *input_vm, uint32_t *input_host,
+                                 const struct plan_settings *settings, struct arena *arena);
+
+// For another plan: everybody is at home, which is where the snapshot says now, with the settings given. The VMs with
+// changed[v] (canonical order) have other figures in the snapshot than before; all else in it but their hosts is as it
+// was. The state is then what a new one would be, to the last bit. What the search takes comes from arena. False when
+// the change concerns all: the state is to be made anew. O(VMs), the sums of hosts only where something changed.
+bool plan_state_renew(struct plan_state *state, const struct plan_settings *settings, const bool *changed,
+                      struct arena *arena);
+
 // Moves v to host `to`. O(VMs of both hosts).
 void plan_state_move(struct plan_state *state, uint32_t v, uint32_t to);
+
+// Moves v in the lists alone: sums and losses of both hosts are out of date until plan_state_sum.
+void plan_state_put(struct plan_state *state, uint32_t v, uint32_t to);
+
+// Adds up host h anew. O(its VMs).
+void plan_state_sum(struct plan_state *state, uint32_t h);
 
 // From now on plan_state_move takes O(1) and keeps only what a search for balance needs: lists, losses and what VMs may
 // get are not kept up to date, and sums only but for rounding. Ends when every VM is back where it was at the start.
@@ -124,6 +142,9 @@ void plan_state_end_light(struct plan_state *state);
 
 // Loss per second of host h without VM `without` and with VM `with` (SNAPSHOT_NONE: nobody).
 double plan_host_loss(struct plan_state *state, uint32_t h, uint32_t without, uint32_t with);
+
+// The part of it that is lost by what is demanded now.
+double plan_loss_now(struct plan_state *state, uint32_t h, uint32_t without, uint32_t with);
 
 // What host h may be expected to lose with VM `with` in addition, as part of its VMs' weight, and (not NULL) whether
 // what is demanded now fits.
@@ -165,7 +186,7 @@ static inline bool plan_gain_above(struct plan_gain a, struct plan_gain b)
 // Room of host h with VM `with` in addition: the smaller free part of CPU and memory, below 0 when overloaded.
 double plan_room(const struct plan_state *state, uint32_t h, uint32_t with);
 
-// Whether time or work is up; asks the stop callback every few thousand evaluations.
+// Whether time or work is up; asks the stop callback.
 bool plan_is_over(struct plan_state *state);
 
 #endif
