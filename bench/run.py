@@ -52,6 +52,7 @@ BENCHES = [
      "plans against the proven optimum, 3 seeds"),
     ("greedy", True, [PYTHON, os.path.join(HERE, "plan_peers.py"), "--only", "greedy"], needs_peers,
      "plans of 60,000 VMs: time, memory, growth"),
+    ("replan", True, [program(("plan", "replan"))], lambda: None, "a second plan after 1 % of the demands changed"),
     ("peers", False, [PYTHON, os.path.join(HERE, "plan_peers.py"), "--large"], needs_peers,
      "plans against hbal, optimum and greedy; half an hour"),
     ("memory", False, [PYTHON, os.path.join(HERE, "memory")], needs_guests, "memory of real guests; an hour"),

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "decide/planner.h"
+
 // What is remembered of a VM between plans.
 struct resident {
     uint64_t id, host;                        // where it was seen last
@@ -13,6 +15,7 @@ struct resident {
 struct longterm {
     struct longterm_settings settings;
     struct arena *arena;                 // of the plan that was given last
+    struct planner *planner;             // remembers the cluster
     struct arena *memory, *other_memory; // of residents, in turn
     struct resident *resident;           // ascending by id
     uint32_t n_residents;
@@ -49,13 +52,15 @@ struct longterm *longterm_new(const struct longterm_settings *settings)
     l->arena = arena_new(0);
     l->memory = arena_new(0);
     l->other_memory = arena_new(0);
-    return l->arena && l->memory && l->other_memory ? l : longterm_free(l);
+    l->planner = planner_new();
+    return l->arena && l->memory && l->other_memory && l->planner ? l : longterm_free(l);
 }
 
 struct longterm *longterm_free(struct longterm *l)
 {
     if (!l)
         return NULL;
+    planner_free(l->planner);
     arena_free(l->arena);
     arena_free(l->memory);
     arena_free(l->other_memory);
@@ -185,7 +190,7 @@ static void make_plan(struct longterm *l, struct plan *ret)
     if (!l->settings.consolidate) {
         // Nothing was packed that relieving could undo: every loss that a move is worth is a reason to move.
         settings.tolerated_loss = 0;
-        plan_make(l->in->snapshot, &settings, l->arena, ret);
+        planner_make(l->planner, l->in->snapshot, &settings, l->arena, ret);
         return;
     }
     enum plan_goal goal = settings.goal;
@@ -194,13 +199,13 @@ static void make_plan(struct longterm *l, struct plan *ret)
         // The planner itself knows when it is time for one host more or less.
         settings.pack_anew = !l->packed;
         settings.pack_fewer = l->packed && seconds_since(l, l->packable_at) >= l->settings.pack_after_s;
-        plan_make(l->in->snapshot, &settings, l->arena, ret);
+        planner_make(l->planner, l->in->snapshot, &settings, l->arena, ret);
         if (settings.pack_anew || wakes(ret))
             l->packable_at = l->now;
         l->packed = true;
         return;
     }
-    plan_make(l->in->snapshot, &settings, l->arena, ret);
+    planner_make(l->planner, l->in->snapshot, &settings, l->arena, ret);
     bool packs = ret->hosts_emptied > 0;
     if (!packs || wakes(ret)) {
         l->packable = false;
@@ -215,7 +220,7 @@ static void make_plan(struct longterm *l, struct plan *ret)
         return;
     }
     settings.goal = goal;
-    plan_make(l->in->snapshot, &settings, l->arena, ret);
+    planner_make(l->planner, l->in->snapshot, &settings, l->arena, ret);
 }
 
 void longterm_step(struct longterm *l, const struct longterm_input *in, struct mono now,

@@ -10,6 +10,8 @@
 #include "decide/plan_improve.h"
 #include "decide/plan_order.h"
 #include "decide/plan_reason.h"
+#include "decide/plan_run.h"
+#include "decide/plan_score.h"
 #include "decide/plan_search.h"
 #include "decide/plan_state.h"
 
@@ -86,9 +88,9 @@ static void improve(struct plan_state *state, struct plan_search *search, struct
 }
 
 // Puts everyone home and makes the steps again, writing what each does.
-static void tell_moves(struct plan_state *state, const struct plan_steps *steps, struct arena *arena,
-                       struct plan *ret)
+static void tell_moves(struct plan_state *state, const struct plan_steps *steps, struct plan *ret)
 {
+    struct arena *arena = state->arena;
     state->track_loss = true;
     uint32_t *last = arena_new_array(state->arena, uint32_t, state->n_vms);
     for (uint32_t i = steps->n; i-- > 0;) {
@@ -134,8 +136,9 @@ static void mark_broken(struct plan_state *state, bool *marked)
     }
 }
 
-static void tell_stuck(struct plan_state *state, bool out_of_moves, struct arena *arena, struct plan *ret)
+static void tell_stuck(struct plan_state *state, bool out_of_moves, struct plan *ret)
 {
+    struct arena *arena = state->arena;
     bool *marked = arena_new_array(state->arena, bool, state->n_vms);
     for (uint32_t h = 0; h < state->n_hosts; h++)
         for (uint32_t v = state->host[h].empties ? state->host[h].head : NONE; v != NONE;
@@ -155,19 +158,11 @@ static void tell_stuck(struct plan_state *state, bool out_of_moves, struct arena
     }
 }
 
-static void tell_scores(const struct plan_state *state, const struct snapshot *snapshot, const bool *woken,
-                        struct arena *arena, struct plan *ret)
+static void tell_places(const struct plan_state *state, struct plan *ret)
 {
-    score_compute(snapshot, state->arena, &ret->before, NULL);
-    ret->vm_host = arena_new_array(arena, uint32_t, snapshot->vms.n);
+    ret->vm_host = arena_new_array(state->arena, uint32_t, state->n_vms);
     for (uint32_t v = 0; v < state->n_vms; v++)
         ret->vm_host[state->input_vm[v]] = state->input_host[state->where[v]];
-    struct snapshot after = *snapshot;
-    after.vms.host = ret->vm_host;
-    after.hosts.state = arena_new_array(state->arena, enum host_state, state->n_hosts);
-    for (uint32_t h = 0; h < state->n_hosts; h++)
-        after.hosts.state[state->input_host[h]] = woken[h] ? HOST_UP : state->snapshot->hosts.state[h];
-    score_compute(&after, state->arena, &ret->after, NULL);
 }
 
 // Whether somebody could use another host: a loss that is left, or a VM that cannot leave a host in maintenance.
@@ -228,9 +223,9 @@ static void wake_hosts(struct plan_state *state, struct plan_search *search, str
 }
 
 static void tell_host_actions(struct plan_state *state, const struct plan_steps *steps, const bool *woken,
-                              const bool *emptied, struct arena *arena, struct plan *ret)
+                              const bool *emptied, struct plan *ret)
 {
-    ret->host_actions = arena_new_array(arena, struct plan_host_action, state->n_hosts);
+    ret->host_actions = arena_new_array(state->arena, struct plan_host_action, state->n_hosts);
     if (!state->settings.host_actions)
         return;
     uint32_t *first = arena_new_array(state->arena, uint32_t, state->n_hosts);
@@ -254,11 +249,11 @@ static void tell_host_actions(struct plan_state *state, const struct plan_steps 
     }
 }
 
-void plan_make(const struct snapshot *snapshot, const struct plan_settings *settings, struct arena *arena,
-               struct plan *ret)
+void plan_run(struct plan_state *state, struct plan_scores *scores, struct plan *ret)
 {
+    const struct plan_settings *settings = &state->settings;
     struct plan plan = {0};
-    struct plan_state *state = plan_state_new(snapshot, settings, arena);
+    plan_score(scores, state, NULL, &plan.before);
     struct plan_steps steps = new_steps(state);
     struct plan_search *search = plan_search_new(state);
     plan_search_run(search, &steps);
@@ -274,11 +269,20 @@ void plan_make(const struct snapshot *snapshot, const struct plan_settings *sett
         plan.hosts_emptied = pack_level_run(state, search, &steps, emptied, woken);
     else if (settings->goal == PLAN_PACK && !any(state, woken))
         plan.hosts_emptied = pack_run(state, search, &steps, emptied);
-    tell_host_actions(state, &steps, woken, emptied, arena, &plan);
-    tell_moves(state, &steps, arena, &plan);
-    tell_stuck(state, steps.n == steps.capacity, arena, &plan);
-    tell_scores(state, snapshot, woken, arena, &plan);
+    tell_host_actions(state, &steps, woken, emptied, &plan);
+    tell_moves(state, &steps, &plan);
+    tell_stuck(state, steps.n == steps.capacity, &plan);
+    tell_places(state, &plan);
+    plan_score(scores, state, woken, &plan.after);
     plan.evaluations = state->evaluations;
     plan.stopped = state->out_of_time;
     *ret = plan;
+}
+
+void plan_make(const struct snapshot *snapshot, const struct plan_settings *settings, struct arena *arena,
+               struct plan *ret)
+{
+    struct plan_state *state = plan_state_new(snapshot, settings, arena);
+    plan_run(state, plan_scores_new(state, arena), ret);
+    ret->vms_loaded = state->n_vms;
 }

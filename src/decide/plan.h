@@ -125,7 +125,9 @@ struct plan {
     struct score before, after;
     uint64_t evaluations; // candidates evaluated
     bool stopped;         // the stop callback or the work limit ended the search early
-    uint32_t *vm_host;    // where each VM is after the plan
+    uint32_t
+        vms_loaded;    // VMs whose figures were taken from the snapshot: all, but by a planner that kept them
+    uint32_t *vm_host; // where each VM is after the plan
 };
 
 // Plans on a checked snapshot. Everything the plan points to is allocated in arena. O(n log n) to set up,

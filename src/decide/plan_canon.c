@@ -34,7 +34,7 @@ static bool rank_names(uint32_t n, const char *const *name, struct arena *arena,
     return sorted;
 }
 
-static uint32_t *inverse(uint32_t n, const uint32_t *order, struct arena *arena)
+uint32_t *plan_canon_inverse(uint32_t n, const uint32_t *order, struct arena *arena)
 {
     uint32_t *rank = arena_new_array(arena, uint32_t, n);
     for (uint32_t i = 0; i < n; i++)
@@ -53,15 +53,10 @@ static void reorder_hosts(struct snapshot_hosts *to, const struct snapshot_hosts
                           struct arena *arena)
 {
     to->n = from->n;
-    REORDER(*to, *from, name, from->n, order);
-    REORDER(*to, *from, state, from->n, order);
-    REORDER(*to, *from, zone, from->n, order);
-    REORDER(*to, *from, cpu_cores, from->n, order);
-    REORDER(*to, *from, mem_mib, from->n, order);
-    REORDER(*to, *from, mem_reserved_mib, from->n, order);
-    REORDER(*to, *from, net_mib_s, from->n, order);
-    REORDER(*to, *from, threads_per_core, from->n, order);
-    REORDER(*to, *from, core_speed, from->n, order);
+#define DO(field) REORDER(*to, *from, field, from->n, order);
+    DO(name)
+    PLAN_CANON_HOST_FIGURES(DO)
+#undef DO
 }
 
 static int by_number(const void *a, const void *b)
@@ -80,36 +75,12 @@ static uint32_t *map_list(uint32_t n, const uint32_t *list, const uint32_t *rank
     return mapped;
 }
 
-// Calls DO(field) for every column of a VM's figures.
-#define VM_COLUMNS(DO)                                                                                       \
-    DO(name)                                                                                                 \
-    DO(vcpus)                                                                                                \
-    DO(mem_mib)                                                                                              \
-    DO(cpu_demand_cores)                                                                                     \
-    DO(mem_used_mib)                                                                                         \
-    DO(mem_current_mib)                                                                                      \
-    DO(mem_actual_mib)                                                                                       \
-    DO(mem_overhead_mib)                                                                                     \
-    DO(cpu_sd_cores)                                                                                         \
-    DO(mem_sd_mib)                                                                                           \
-    DO(shares)                                                                                               \
-    DO(cpu_shares)                                                                                           \
-    DO(mem_shares)                                                                                           \
-    DO(cpu_reservation_cores)                                                                                \
-    DO(cpu_limit_cores)                                                                                      \
-    DO(mem_reservation_mib)                                                                                  \
-    DO(mem_limit_mib)                                                                                        \
-    DO(dirty_mib_s)                                                                                          \
-    DO(migrations_1h)                                                                                        \
-    DO(movable)                                                                                              \
-    DO(local_disk_mib)
-
 static void reorder_vms(struct snapshot_vms *to, const struct snapshot_vms *from, const uint32_t *order,
                         const uint32_t *host_rank, struct arena *arena)
 {
     to->n = from->n;
 #define DO(field) REORDER(*to, *from, field, from->n, order);
-    VM_COLUMNS(DO)
+    PLAN_CANON_VM_COLUMNS(DO)
 #undef DO
     to->host = arena_new_array(arena, uint32_t, from->n);
     to->cannot_run_on.start = arena_new_array(arena, uint32_t, (size_t)from->n + 1);
@@ -127,20 +98,16 @@ static void reorder_vms(struct snapshot_vms *to, const struct snapshot_vms *from
     }
 }
 
-const struct snapshot *plan_canon(const struct snapshot *s, struct arena *arena, uint32_t **ret_vm,
-                                  uint32_t **ret_host)
+static struct snapshot *reorder(const struct snapshot *s, const uint32_t *vm, const uint32_t *host,
+                                struct arena *arena)
 {
-    bool hosts_sorted = rank_names(s->hosts.n, s->hosts.name, arena, ret_host);
-    bool vms_sorted = rank_names(s->vms.n, s->vms.name, arena, ret_vm);
-    if (hosts_sorted && vms_sorted)
-        return s;
-    uint32_t *host_rank = inverse(s->hosts.n, *ret_host, arena);
-    uint32_t *vm_rank = inverse(s->vms.n, *ret_vm, arena);
+    uint32_t *host_rank = plan_canon_inverse(s->hosts.n, host, arena);
+    uint32_t *vm_rank = plan_canon_inverse(s->vms.n, vm, arena);
     struct snapshot *canon = arena_new_object(arena, struct snapshot);
     *canon = *s;
     canon->arena = NULL;
-    reorder_hosts(&canon->hosts, &s->hosts, *ret_host, arena);
-    reorder_vms(&canon->vms, &s->vms, *ret_vm, host_rank, arena);
+    reorder_hosts(&canon->hosts, &s->hosts, host, arena);
+    reorder_vms(&canon->vms, &s->vms, vm, host_rank, arena);
     canon->rules = arena_new_array(arena, struct rule, s->n_rules);
     for (uint32_t r = 0; r < s->n_rules; r++) {
         canon->rules[r] = s->rules[r];
@@ -148,4 +115,20 @@ const struct snapshot *plan_canon(const struct snapshot *s, struct arena *arena,
         canon->rules[r].hosts = map_list(s->rules[r].n_hosts, s->rules[r].hosts, host_rank, arena);
     }
     return canon;
+}
+
+const struct snapshot *plan_canon(const struct snapshot *s, struct arena *arena, uint32_t **ret_vm,
+                                  uint32_t **ret_host)
+{
+    bool hosts_sorted = rank_names(s->hosts.n, s->hosts.name, arena, ret_host);
+    bool vms_sorted = rank_names(s->vms.n, s->vms.name, arena, ret_vm);
+    return hosts_sorted && vms_sorted ? s : reorder(s, *ret_vm, *ret_host, arena);
+}
+
+struct snapshot *plan_canon_copy(const struct snapshot *s, struct arena *arena, uint32_t **ret_vm,
+                                 uint32_t **ret_host)
+{
+    rank_names(s->hosts.n, s->hosts.name, arena, ret_host);
+    rank_names(s->vms.n, s->vms.name, arena, ret_vm);
+    return reorder(s, *ret_vm, *ret_host, arena);
 }
