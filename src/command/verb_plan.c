@@ -9,6 +9,9 @@
 #include "command/verbs.h"
 #include "decide/plan.h"
 
+// Other destinations that a program is told of each move.
+#define CANDIDATES 3
+
 struct plan_options {
     const char *goal, *balance, *measure;
     int64_t max_moves;
@@ -70,6 +73,23 @@ static void put_score(struct json_writer *w, const char *key, const struct score
     json_object_end(w);
 }
 
+static void put_candidates(struct json_writer *w, const struct snapshot *s, const struct plan_move *m)
+{
+    json_key(w, "candidates");
+    json_array_begin(w);
+    for (uint32_t i = 0; i < m->n_candidates; i++) {
+        const struct plan_candidate *c = &m->candidates[i];
+        json_object_begin(w);
+        json_key_string(w, "host", s->hosts.name[c->host]);
+        json_key_bool(w, "possible", c->possible);
+        json_key_number(w, "benefit_lost_vm_s", c->benefit_lost_vm_s);
+        json_key_number(w, "cost_lost_vm_s", c->cost_lost_vm_s);
+        json_key_string(w, "why_not", c->why_not);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
 static void put_moves(struct json_writer *w, const struct snapshot *s, const struct plan *plan)
 {
     json_key(w, "moves");
@@ -85,6 +105,7 @@ static void put_moves(struct json_writer *w, const struct snapshot *s, const str
         json_key_number(w, "duration_s", m->duration_s);
         json_key_number(w, "downtime_s", m->downtime_s);
         json_key_string(w, "reason", m->reason);
+        put_candidates(w, s, m);
         json_object_end(w);
     }
     json_array_end(w);
@@ -195,6 +216,7 @@ static int plan_and_print(const void *values, const struct snapshot *snapshot, s
 {
     const struct plan_options *options = values;
     struct plan_settings settings = settings_of(options);
+    settings.candidates = options->json ? CANDIDATES : 0;
     double started_ms = clock_cpu_ms();
     struct mono deadline = mono_after_ms(clock_mono(), (int64_t)options->time_limit_ms);
     if (options->time_limit_ms > 0) {

@@ -5,6 +5,7 @@
 
 #include "decide/pack.h"
 #include "decide/pack_level.h"
+#include "decide/plan_candidates.h"
 #include "decide/plan_cost.h"
 #include "decide/plan_eject.h"
 #include "decide/plan_improve.h"
@@ -88,7 +89,8 @@ static void improve(struct plan_state *state, struct plan_search *search, struct
 }
 
 // Puts everyone home and makes the steps again, writing what each does.
-static void tell_moves(struct plan_state *state, const struct plan_steps *steps, struct plan *ret)
+static void tell_moves(struct plan_state *state, struct plan_search *search, const struct plan_steps *steps,
+                       struct plan *ret)
 {
     struct arena *arena = state->arena;
     state->track_loss = true;
@@ -98,6 +100,8 @@ static void tell_moves(struct plan_state *state, const struct plan_steps *steps,
         if (!last[steps->at[i].vm])
             last[steps->at[i].vm] = i + 1;
     }
+    if (state->settings.candidates)
+        plan_search_resort(search);
     ret->n_moves = steps->n;
     ret->moves = arena_new_array(arena, struct plan_move, steps->n);
     for (uint32_t i = 0; i < steps->n; i++) {
@@ -106,8 +110,14 @@ static void tell_moves(struct plan_state *state, const struct plan_steps *steps,
         struct migration_cost cost = plan_cost(state->snapshot, step->vm, state->vm[step->vm].weight,
                                                plan_bandwidth_mib_s(state->snapshot, step->from, step->to));
         move->reason = plan_reason_move(state, step->vm, step->to, last[step->vm] != i + 1, arena);
+        if (state->settings.candidates)
+            plan_candidates(state, search, step, move);
         double before = state->host[step->from].loss + state->host[step->to].loss;
         plan_state_move(state, step->vm, step->to);
+        if (state->settings.candidates) {
+            plan_search_touch(search, step->from);
+            plan_search_touch(search, step->to);
+        }
         double after = state->host[step->from].loss + state->host[step->to].loss;
         move->vm = state->input_vm[step->vm];
         move->from = state->input_host[step->from];
@@ -270,7 +280,7 @@ void plan_run(struct plan_state *state, struct plan_scores *scores, struct plan 
     else if (settings->goal == PLAN_PACK && !any(state, woken))
         plan.hosts_emptied = pack_run(state, search, &steps, emptied);
     tell_host_actions(state, &steps, woken, emptied, &plan);
-    tell_moves(state, &steps, &plan);
+    tell_moves(state, search, &steps, &plan);
     tell_stuck(state, steps.n == steps.capacity, &plan);
     tell_places(state, &plan);
     plan_score(scores, state, woken, &plan.after);

@@ -85,6 +85,7 @@ struct plan_settings {
     void *barred_data;
     // Hosts whose VMs lose no more than this part are left alone: what packing has accepted, relieving does not undo.
     double tolerated_loss;
+    uint32_t candidates;       // so many other destinations are told of each move
     bool pack_anew;            // PLAN_PACK with levels: choose all hosts anew, not one more or one less
     bool pack_fewer;           // PLAN_PACK with levels: a host may be emptied
     uint32_t most_emptied;     // PLAN_PACK: at most so many hosts in one plan; 0: no bound
@@ -94,6 +95,14 @@ struct plan_settings {
 // The defaults of the plan verb: relieve, everything unlimited.
 struct plan_settings plan_settings_default(void);
 
+// Another destination of a move.
+struct plan_candidate {
+    uint32_t host;
+    bool possible;
+    double benefit_lost_vm_s, cost_lost_vm_s; // of going there instead, all else being the same
+    const char *why_not;
+};
+
 struct plan_move {
     uint32_t vm, from, to;
     double benefit_lost_vm_s; // loss that it prevents within the horizon, all VMs concerned
@@ -101,6 +110,8 @@ struct plan_move {
     double duration_s;
     double downtime_s;
     const char *reason; // one line of plain English
+    uint32_t n_candidates;
+    struct plan_candidate *candidates; // other destinations, best first
 };
 
 struct plan_stuck {

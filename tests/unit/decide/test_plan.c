@@ -147,6 +147,41 @@ static void benefits_add_up_to_what_measuring_again_gives(void **state)
     }
 }
 
+// The candidates of a move are told with what going there instead would have brought.
+static void candidates_tell_what_measuring_gives(void **state)
+{
+    (void)state;
+    uint32_t possible = 0, impossible = 0;
+    for (uint64_t seed = 1; seed <= 500; seed++) {
+        struct cluster_recipe recipe = recipe_of(seed);
+        struct snapshot *s = random_cluster(seed, &recipe);
+        struct plan_settings settings = settings_of(seed);
+        settings.candidates = 3;
+        struct plan plan;
+        plan_make(s, &settings, s->arena, &plan);
+        for (uint32_t i = 0; i < plan.n_moves; i++) {
+            const struct plan_move *m = &plan.moves[i];
+            assert_true(m->n_candidates <= 3);
+            struct score before, there;
+            score_compute(s, s->arena, &before, NULL);
+            for (uint32_t c = 0; c < m->n_candidates; c++) {
+                const struct plan_candidate *other = &m->candidates[c];
+                assert_true(other->host != m->to && other->host != m->from && strlen(other->why_not) > 0);
+                s->vms.host[m->vm] = other->host;
+                score_compute(s, s->arena, &there, NULL);
+                double measured = (before.lost_vm_s_per_s - there.lost_vm_s_per_s) * settings.horizon_s;
+                if (fabs(measured - other->benefit_lost_vm_s) > 1e-6 * settings.horizon_s)
+                    fail_msg("seed %lu move %u candidate %u: %g said, %g measured", (unsigned long)seed, i, c,
+                             other->benefit_lost_vm_s, measured);
+                *(other->possible ? &possible : &impossible) += 1;
+            }
+            s->vms.host[m->vm] = m->to;
+        }
+        snapshot_free(s);
+    }
+    assert_true(possible > 1000 && impossible > 100);
+}
+
 static void relieving_loses_less_than_before_and_pays(void **state)
 {
     (void)state;
@@ -348,6 +383,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_step_keeps_bounds_and_rules),
         cmocka_unit_test(benefits_add_up_to_what_measuring_again_gives),
+        cmocka_unit_test(candidates_tell_what_measuring_gives),
         cmocka_unit_test(relieving_loses_less_than_before_and_pays),
         cmocka_unit_test(a_satisfied_cluster_is_left_alone),
         cmocka_unit_test(packing_loses_nothing_and_empties_hosts),

@@ -55,6 +55,7 @@ static struct plan_settings settings_of(uint64_t seed)
     settings.measure = seed % 5 == 0 ? PLAN_MEASURE_MAD : PLAN_MEASURE_SD;
     settings.max_moves = seed % 4 == 0 ? 3 : PLAN_UNLIMITED;
     settings.mem_overcommit = seed % 7 == 0 ? 1.5 : 0;
+    settings.candidates = seed % 3;
     settings.work_limit = 1500; // a thousand clusters: search less deeply
     return settings;
 }
@@ -64,13 +65,27 @@ static bool same_score(const struct score *a, const struct score *b)
     return memcmp(a, b, sizeof *a) == 0;
 }
 
+static bool same_candidates(const struct plan_move *a, const struct plan_move *b)
+{
+    bool same = a->n_candidates == b->n_candidates;
+    for (uint32_t i = 0; same && i < a->n_candidates; i++) {
+        const struct plan_candidate *x = &a->candidates[i], *y = &b->candidates[i];
+        same = x->host == y->host && x->possible == y->possible &&
+               memcmp(&x->benefit_lost_vm_s, &y->benefit_lost_vm_s, sizeof(double)) == 0 &&
+               memcmp(&x->cost_lost_vm_s, &y->cost_lost_vm_s, sizeof(double)) == 0 &&
+               strcmp(x->why_not, y->why_not) == 0;
+    }
+    return same;
+}
+
 static bool same_move(const struct plan_move *a, const struct plan_move *b)
 {
     return a->vm == b->vm && a->from == b->from && a->to == b->to &&
            memcmp(&a->benefit_lost_vm_s, &b->benefit_lost_vm_s, sizeof(double)) == 0 &&
            memcmp(&a->cost_lost_vm_s, &b->cost_lost_vm_s, sizeof(double)) == 0 &&
            memcmp(&a->duration_s, &b->duration_s, sizeof(double)) == 0 &&
-           memcmp(&a->downtime_s, &b->downtime_s, sizeof(double)) == 0 && strcmp(a->reason, b->reason) == 0;
+           memcmp(&a->downtime_s, &b->downtime_s, sizeof(double)) == 0 && strcmp(a->reason, b->reason) == 0 &&
+           same_candidates(a, b);
 }
 
 // Equal in everything that a plan tells, figures to the last bit.
