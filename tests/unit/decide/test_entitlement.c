@@ -135,6 +135,33 @@ static void the_order_of_claims_changes_nothing(void **state)
     }
 }
 
+// Up to 32 claims are sorted by insertion, more by qsort. Claims of few distinct levels, so that many are equal.
+static void few_and_many_claims_are_divided_by_the_same_level(void **state)
+{
+    (void)state;
+    struct random r = random_seed(7);
+    for (uint32_t cluster = 0; cluster < CLUSTERS / 10; cluster++) {
+        struct entitlement_claim claim[64];
+        double few[32], many[64], wanted = 0;
+        size_t n = 17 + random_below(&r, 16);
+        for (size_t i = 0; i < n; i++) {
+            claim[i] = (struct entitlement_claim){.demand = (double)(1 + random_below(&r, 6)),
+                                                  .reservation = 0.5 * (double)random_below(&r, 3),
+                                                  .limit = 5,
+                                                  .shares = 500 * (double)(1 + random_below(&r, 3))};
+            wanted += claim[i].demand < 5 ? claim[i].demand : 5;
+            claim[n + i] = claim[i];
+        }
+        double capacity = wanted * random_unit(&r);
+        divide(capacity, n, claim, few);
+        divide(2 * capacity, 2 * n, claim, many);
+        for (size_t i = 0; i < n; i++) {
+            assert_float_equal(few[i], many[i], 1e-9);
+            assert_float_equal(few[i], many[n + i], 1e-9);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +172,7 @@ int main(void)
         cmocka_unit_test(grants_are_conserved_and_within_bounds),
         cmocka_unit_test(nobody_with_more_shares_gets_less_than_its_twin),
         cmocka_unit_test(the_order_of_claims_changes_nothing),
+        cmocka_unit_test(few_and_many_claims_are_divided_by_the_same_level),
     };
     return cmocka_run_group_tests_name("entitlement", tests, NULL, NULL);
 }
