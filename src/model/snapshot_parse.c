@@ -432,9 +432,10 @@ static void syntax_error(yajl_handle handle, const char *text, size_t size, bool
     unsigned char *said = yajl_get_error(handle, 0, NULL, 0);
     char *what = said ? (char *)said : NULL;
     if (what)
-        what[strcspn(what, "\n")] = '\0';
-    error_set(err, ERROR_INPUT, "line %zu, column %zu: not JSON: %s", line, column,
-              what ? what : "parse error");
+        what[strcspn(what, ".\n")] = '\0';
+    error_set(err, ERROR_INPUT,
+              "line %zu, column %zu: not JSON: %s; mend it there (texts in quotes, numbers finite)", line,
+              column, what ? what : "parse error");
     yajl_free_error(handle, said);
 }
 
