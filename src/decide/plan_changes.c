@@ -12,9 +12,15 @@ static bool same_names(uint32_t n, const char *const *a, const char *const *b)
     return true;
 }
 
+// To the last bit: what the planner made of equal bytes is equal.
+static bool same_bytes(size_t bytes, const void *a, const void *b)
+{
+    return bytes == 0 || memcmp(a, b, bytes) == 0;
+}
+
 static bool same_numbers(size_t n, const uint32_t *a, const uint32_t *b)
 {
-    return n == 0 || memcmp(a, b, n * sizeof *a) == 0;
+    return same_bytes(n * sizeof *a, a, b);
 }
 
 static bool same_rules(const struct snapshot *a, const struct snapshot *b)
@@ -32,7 +38,7 @@ static bool same_rules(const struct snapshot *a, const struct snapshot *b)
 static bool same_hosts(const struct snapshot_hosts *a, const struct snapshot_hosts *b)
 {
 #define DO(field)                                                                                            \
-    if (memcmp(a->field, b->field, a->n * sizeof *a->field) != 0)                                            \
+    if (!same_bytes(a->n * sizeof *a->field, a->field, b->field))                                            \
         return false;
     PLAN_CANON_HOST_FIGURES(DO)
 #undef DO
@@ -57,10 +63,10 @@ static void mark_column(size_t n, size_t size, const void *column_a, const void 
     const char *a = column_a, *b = column_b;
     for (size_t i = 0; i < n; i += STRETCH) {
         size_t end = n - i < STRETCH ? n : i + STRETCH;
-        if (memcmp(a + i * size, b + i * size, (end - i) * size) == 0)
+        if (same_bytes((end - i) * size, a + i * size, b + i * size))
             continue;
         for (size_t k = i; k < end; k++)
-            if (memcmp(a + k * size, b + k * size, size) != 0)
+            if (!same_bytes(size, a + k * size, b + k * size))
                 changed[k] = true;
     }
 }

@@ -60,52 +60,59 @@ static struct plan_settings settings_of(uint64_t seed)
     return settings;
 }
 
+static bool same(double a, double b)
+{
+    return !(a < b) && !(a > b);
+}
+
 static bool same_score(const struct score *a, const struct score *b)
 {
-    return memcmp(a, b, sizeof *a) == 0;
+    return same(a->score, b->score) && same(a->lost_vm_s_per_s, b->lost_vm_s_per_s) &&
+           same(a->expected_lost_vm_s_per_s, b->expected_lost_vm_s_per_s) &&
+           a->hosts_overloaded == b->hosts_overloaded && a->hosts_used == b->hosts_used &&
+           same(a->cpu_sd, b->cpu_sd) && same(a->mem_sd, b->mem_sd) && same(a->cpu_mad, b->cpu_mad) &&
+           same(a->mem_mad, b->mem_mad) && same(a->cpu_max, b->cpu_max) && same(a->mem_max, b->mem_max) &&
+           same(a->s_min, b->s_min) && same(a->s_p1, b->s_p1);
 }
 
 static bool same_candidates(const struct plan_move *a, const struct plan_move *b)
 {
-    bool same = a->n_candidates == b->n_candidates;
-    for (uint32_t i = 0; same && i < a->n_candidates; i++) {
+    bool equal = a->n_candidates == b->n_candidates;
+    for (uint32_t i = 0; equal && i < a->n_candidates; i++) {
         const struct plan_candidate *x = &a->candidates[i], *y = &b->candidates[i];
-        same = x->host == y->host && x->possible == y->possible &&
-               memcmp(&x->benefit_lost_vm_s, &y->benefit_lost_vm_s, sizeof(double)) == 0 &&
-               memcmp(&x->cost_lost_vm_s, &y->cost_lost_vm_s, sizeof(double)) == 0 &&
-               strcmp(x->why_not, y->why_not) == 0;
+        equal = x->host == y->host && x->possible == y->possible &&
+                same(x->benefit_lost_vm_s, y->benefit_lost_vm_s) &&
+                same(x->cost_lost_vm_s, y->cost_lost_vm_s) && strcmp(x->why_not, y->why_not) == 0;
     }
-    return same;
+    return equal;
 }
 
 static bool same_move(const struct plan_move *a, const struct plan_move *b)
 {
     return a->vm == b->vm && a->from == b->from && a->to == b->to &&
-           memcmp(&a->benefit_lost_vm_s, &b->benefit_lost_vm_s, sizeof(double)) == 0 &&
-           memcmp(&a->cost_lost_vm_s, &b->cost_lost_vm_s, sizeof(double)) == 0 &&
-           memcmp(&a->duration_s, &b->duration_s, sizeof(double)) == 0 &&
-           memcmp(&a->downtime_s, &b->downtime_s, sizeof(double)) == 0 && strcmp(a->reason, b->reason) == 0 &&
-           same_candidates(a, b);
+           same(a->benefit_lost_vm_s, b->benefit_lost_vm_s) && same(a->cost_lost_vm_s, b->cost_lost_vm_s) &&
+           same(a->duration_s, b->duration_s) && same(a->downtime_s, b->downtime_s) &&
+           strcmp(a->reason, b->reason) == 0 && same_candidates(a, b);
 }
 
 // Equal in everything that a plan tells, figures to the last bit.
 static bool same_plan(const struct snapshot *s, const struct plan *a, const struct plan *b)
 {
-    bool same = a->n_moves == b->n_moves && a->n_stuck == b->n_stuck &&
-                a->n_host_actions == b->n_host_actions && a->hosts_emptied == b->hosts_emptied &&
-                a->evaluations == b->evaluations && a->stopped == b->stopped &&
-                same_score(&a->before, &b->before) && same_score(&a->after, &b->after) &&
-                memcmp(a->vm_host, b->vm_host, s->vms.n * sizeof *a->vm_host) == 0;
-    for (uint32_t i = 0; same && i < a->n_moves; i++)
-        same = same_move(&a->moves[i], &b->moves[i]);
-    for (uint32_t i = 0; same && i < a->n_stuck; i++)
-        same = a->stuck[i].vm == b->stuck[i].vm && a->stuck[i].host == b->stuck[i].host &&
-               strcmp(a->stuck[i].reason, b->stuck[i].reason) == 0;
-    for (uint32_t i = 0; same && i < a->n_host_actions; i++)
-        same = a->host_actions[i].host == b->host_actions[i].host &&
-               a->host_actions[i].wake == b->host_actions[i].wake &&
-               a->host_actions[i].after_move == b->host_actions[i].after_move;
-    return same;
+    bool equal = a->n_moves == b->n_moves && a->n_stuck == b->n_stuck &&
+                 a->n_host_actions == b->n_host_actions && a->hosts_emptied == b->hosts_emptied &&
+                 a->evaluations == b->evaluations && a->stopped == b->stopped &&
+                 same_score(&a->before, &b->before) && same_score(&a->after, &b->after) &&
+                 memcmp(a->vm_host, b->vm_host, s->vms.n * sizeof *a->vm_host) == 0;
+    for (uint32_t i = 0; equal && i < a->n_moves; i++)
+        equal = same_move(&a->moves[i], &b->moves[i]);
+    for (uint32_t i = 0; equal && i < a->n_stuck; i++)
+        equal = a->stuck[i].vm == b->stuck[i].vm && a->stuck[i].host == b->stuck[i].host &&
+                strcmp(a->stuck[i].reason, b->stuck[i].reason) == 0;
+    for (uint32_t i = 0; equal && i < a->n_host_actions; i++)
+        equal = a->host_actions[i].host == b->host_actions[i].host &&
+                a->host_actions[i].wake == b->host_actions[i].wake &&
+                a->host_actions[i].after_move == b->host_actions[i].after_move;
+    return equal;
 }
 
 // Carries out all moves, some of them, or none.
