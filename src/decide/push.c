@@ -101,23 +101,22 @@ static void measure_destination(const struct push_host *host, struct destination
     d->per_core = slope_per_core(d->rate, loss_sum_rate(&d->sum, &less));
 }
 
-// Whether the destination has memory for the VM, grown, and is not full of CPU demand already. That the VM's own demand
-// fits as well is no condition: what it and its new neighbours would lose is in the relief, and where no host has that
-// much left the least bad one is wanted.
-static bool has_room(const struct push_input *in, const struct push_vm *vm, const struct push_host *host,
-                     const struct destination *d)
-{
-    double mem = (d->sum.demand[LOSS_MEM] + vm->loss.claim[LOSS_MEM].demand) * (1 + in->growth);
-    return mem <= host->capacity.of[LOSS_MEM] && d->sum.demand[LOSS_CPU] < host->capacity.of[LOSS_CPU];
-}
-
-// Least free part of the destination once the VM, grown, is there.
+// Least free part of the destination once the VM, grown, is there; negative: no room.
 static double room_after(const struct push_input *in, const struct push_vm *vm, const struct push_host *host,
                          const struct destination *d)
 {
     double cpu = d->sum.demand[LOSS_CPU] + vm->loss.claim[LOSS_CPU].demand * (1 + in->growth);
     double mem = (d->sum.demand[LOSS_MEM] + vm->loss.claim[LOSS_MEM].demand) * (1 + in->growth);
     return fmin(1 - cpu / host->capacity.of[LOSS_CPU], 1 - mem / host->capacity.of[LOSS_MEM]);
+}
+
+// What is asked for where no allowed host has room for the VM, grown: memory all the same, and CPU that is not all wanted
+// already. What the VM and its new neighbours would lose there is in the relief.
+static bool can_squeeze_in(const struct push_input *in, const struct push_vm *vm,
+                           const struct push_host *host, const struct destination *d)
+{
+    double mem = (d->sum.demand[LOSS_MEM] + vm->loss.claim[LOSS_MEM].demand) * (1 + in->growth);
+    return mem <= host->capacity.of[LOSS_MEM] && d->sum.demand[LOSS_CPU] < host->capacity.of[LOSS_CPU];
 }
 
 static double left_ago_s(const struct push_vm *vm, uint64_t host)
@@ -247,6 +246,24 @@ static void consider(const struct push_input *in, struct work *w, const struct s
         enter(d, &c);
 }
 
+static bool is_allowed(const struct push_vm *vm, const struct push_host *host, uint32_t h)
+{
+    return host->open && host->bandwidth_mib_s > 0 && (!vm->may_run_on || vm->may_run_on[h]);
+}
+
+// Whether an allowed host that the VM did not leave lately has room for it.
+static bool has_room_somewhere(const struct push_input *in, const struct work *w, const struct push_vm *vm)
+{
+    for (uint32_t h = 0; h < in->n_hosts; h++) {
+        const struct push_host *host = &in->host[h];
+        double ago_s = left_ago_s(vm, host->id);
+        bool returns = ago_s >= 0 && ago_s < MIGRATION_RETURN_S;
+        if (is_allowed(vm, host, h) && !returns && room_after(in, vm, host, &w->destination[h]) >= 0)
+            return true;
+    }
+    return false;
+}
+
 // Considers all moves of the VMs that are satisfied, or of those that are not. Returns whether any was movable.
 static bool consider_all(const struct push_input *in, struct work *w, const struct source *source,
                          bool satisfied, double rate, struct push_decision *d)
@@ -261,16 +278,18 @@ static bool consider_all(const struct push_input *in, struct work *w, const stru
         double without = loss_host_rate(&in->capacity, n, w->loss, NULL, w->rest);
         // Elsewhere the VM itself would not lose what it loses here, whatever the model says of the cause.
         double relief = fmax(source->rate - without, vm->loss.weight * (1 - vm->satisfaction));
+        bool squeeze = !has_room_somewhere(in, w, vm);
         for (uint32_t h = 0; h < in->n_hosts; h++) {
             const struct push_host *host = &in->host[h];
             d->n_considered++;
-            if (!host->open || host->bandwidth_mib_s <= 0 || (vm->may_run_on && !vm->may_run_on[h])) {
+            if (!is_allowed(vm, host, h)) {
                 d->n_forbidden++;
                 continue;
             }
             const struct destination *to = &w->destination[h];
-            if (has_room(in, vm, host, to))
-                consider(in, w, source, v, h, relief, rate, room_after(in, vm, host, to), d);
+            double room = room_after(in, vm, host, to);
+            if (room >= 0 || (squeeze && can_squeeze_in(in, vm, host, to)))
+                consider(in, w, source, v, h, relief, rate, room, d);
             else
                 d->n_no_room++;
         }

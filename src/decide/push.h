@@ -16,8 +16,10 @@
 // destination than here, that loss (aftermath, <= 0) counts for the rest of an hour. That keeps hosts that are busy in
 // turns from exchanging VMs.
 //
-// VMs that have all that they want stay as long as one that does not can go. The destination must hold the VM's memory
-// x (1 + growth) besides its own and all that is on its way there, and not be full of CPU demand. Among destinations that are nearly best, the one with
+// VMs that have all that they want stay as long as one that does not can go. The destination must hold the VM's demand
+// x (1 + growth) besides its own and all that is on its way there. Where no allowed host has that much, one that has the
+// memory and is not full of CPU demand will do, if the relief pays after what is lost there: in a cluster that is nearly
+// full the least bad place is better than none. Among destinations that are nearly best, the one with
 // the most room; between equals a random one, lest many hosts choose the same.
 #ifndef BALLAST_DECIDE_PUSH_H
 #define BALLAST_DECIDE_PUSH_H
@@ -30,7 +32,7 @@
 #include "decide/loss.h"
 #include "decide/migration_cost.h"
 
-#define PUSH_GROWTH 0.10           // memory that a destination must have beyond the VM's need
+#define PUSH_GROWTH 0.10           // room that a destination must have beyond the VM's demand
 #define PUSH_HORIZON_MOST_S 3600.0 // longest time over which a benefit is counted
 #define PUSH_CRITICAL_S 120.0      // distress does not pass by itself sooner
 #define PUSH_SATISFIED 0.98        // from here on a VM has what it wants

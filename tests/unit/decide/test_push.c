@@ -130,9 +130,33 @@ static void where_nobody_has_room_for_all_the_least_bad_is_taken(void **state)
     (void)state;
     struct scene s;
     set_up(&s);
-    s.in.n_hosts = 1;
-    s.host[0].capacity.of[LOSS_CPU] = 3.9; // of the 4 that each VM wants; both share 4 here
-    assert_int_equal(decide(&s, 1).verdict, PUSH_MOVE);
+    s.host[0].capacity.of[LOSS_CPU] = 3; // of the 4 that each VM wants; both share 4 here
+    s.host[1].capacity.of[LOSS_CPU] = 3.9;
+    struct push_decision d = decide(&s, 1);
+    assert_int_equal(d.verdict, PUSH_MOVE);
+    assert_string_equal(d.chosen.host_name, "h2");
+    assert_true(d.chosen.room < 0);
+    assert_int_equal(d.n_no_room, 0);
+}
+
+static void room_to_grow_wins_over_room_for_less_wherever_there_is_any(void **state)
+{
+    (void)state;
+    struct scene s;
+    set_up(&s);
+    s.host[0].capacity.of[LOSS_CPU] =
+        4.2; // no more than it wants: cheaper to reach, but without room to grow
+    s.host[1].capacity.of[LOSS_CPU] = 4.5;
+    s.host[1].bandwidth_mib_s = 100;
+    struct push_decision d = decide(&s, 1);
+    assert_int_equal(d.verdict, PUSH_MOVE);
+    assert_string_equal(d.chosen.host_name, "h2");
+    assert_int_equal(d.n_no_room, 2);
+    for (int v = 0; v < 2; v++) { // where it may not return to does not count
+        s.vm[v].left[0] = (struct push_left){2, 600};
+        s.vm[v].n_left = 1;
+    }
+    assert_string_equal(decide(&s, 1).chosen.host_name, "h1");
 }
 
 static void memory_bounds_a_destination_as_cpu_does(void **state)
@@ -292,6 +316,22 @@ static void every_move_keeps_the_rules_on_random_scenes(void **state)
         assert_true(vm->movable && host->open);
         assert_true(d.chosen.benefit_lost_vm_s > d.chosen.cost.lost_vm_s);
         assert_true(host->sum.demand[LOSS_CPU] < host->capacity.of[LOSS_CPU]);
+        for (size_t h = 0; h < s.in.n_hosts && d.chosen.room < 0;
+             h++) { // nobody who may take it has room to grow
+            const struct push_host *other = &s.host[h];
+            bool allowed =
+                other->open && other->bandwidth_mib_s > 0 && (!vm->may_run_on || vm->may_run_on[h]);
+            for (uint32_t l = 0; l < vm->n_left; l++)
+                allowed = allowed && vm->left[l].host != other->id;
+            assert_true(
+                !allowed ||
+                other->sum.demand[LOSS_CPU] + other->coming[LOSS_CPU] +
+                        vm->loss.claim[LOSS_CPU].demand * 1.1 >
+                    other->capacity.of[LOSS_CPU] ||
+                (other->sum.demand[LOSS_MEM] + other->coming[LOSS_MEM] + vm->loss.claim[LOSS_MEM].demand) *
+                        1.1 >
+                    other->capacity.of[LOSS_MEM]);
+        }
         assert_true((host->sum.demand[LOSS_MEM] + vm->loss.claim[LOSS_MEM].demand) * 1.1 <=
                     host->capacity.of[LOSS_MEM] + 1e-6);
     }
@@ -347,6 +387,7 @@ int main(void)
         cmocka_unit_test(prediction_that_it_lasts_makes_it_move_at_once),
         cmocka_unit_test(a_full_host_takes_nobody),
         cmocka_unit_test(where_nobody_has_room_for_all_the_least_bad_is_taken),
+        cmocka_unit_test(room_to_grow_wins_over_room_for_less_wherever_there_is_any),
         cmocka_unit_test(memory_bounds_a_destination_as_cpu_does),
         cmocka_unit_test(closed_and_incompatible_hosts_are_forbidden),
         cmocka_unit_test(it_does_not_go_back_within_the_hour),
