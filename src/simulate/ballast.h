@@ -98,9 +98,6 @@ static inline struct mono ballast_mono(const struct ballast *b)
     return (struct mono){b->now_ms};
 }
 
-// The last hour of a VM as its row tells it, made anew once in HISTORY_SERIES_S.
-const struct history_series *ballast_series(struct ballast *b, uint32_t vm);
-
 // A move that begins: counts and memory of where the VM was.
 void ballast_note_move(struct ballast *b, uint32_t vm, uint32_t from);
 

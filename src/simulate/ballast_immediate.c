@@ -60,7 +60,7 @@ static void host_series(struct ballast *b, uint32_t h)
         return;
     memset(&host->series, 0, sizeof(host->series));
     for (uint32_t i = 0; i < list->n; i++) {
-        const struct history_series *series = ballast_series(b, list->vm[i]);
+        const struct history_series *series = &b->vm[list->vm[i]].series;
         if (i == 0)
             host->series = *series;
         else

@@ -70,7 +70,7 @@ static void fill_vm(struct snapshot *s, const struct ballast *b, uint32_t i, uin
 // The last hour of VM v in slots of HISTORY_SERIES_S, oldest first.
 static void fill_series(float *row, struct ballast *b, uint32_t v)
 {
-    const struct history_series *series = ballast_series(b, v);
+    const struct history_series *series = &b->vm[v].series;
     for (uint32_t i = 0; i < HISTORY_SERIES; i++)
         row[i] = i + series->n >= HISTORY_SERIES ? series->mean[HISTORY_CPU][i] : NAN;
 }

@@ -90,16 +90,6 @@ double ballast_count(const struct ballast *b, uint32_t v)
     return n;
 }
 
-const struct history_series *ballast_series(struct ballast *b, uint32_t v)
-{
-    struct ballast_vm *vm = &b->vm[v];
-    if (vm->series.n == 0 || b->now_ms - vm->series_ms >= HISTORY_SERIES_S * 1000) {
-        history_to_series(&vm->history, &vm->series);
-        vm->series_ms = b->now_ms;
-    }
-    return &vm->series;
-}
-
 static struct report_thresholds thresholds_of(const struct scenario *scenario)
 {
     struct report_thresholds t = report_thresholds_default();
@@ -108,6 +98,15 @@ static struct report_thresholds thresholds_of(const struct scenario *scenario)
     t.relative *= scenario->report_part;
     t.drift *= scenario->report_part;
     return t;
+}
+
+// The hour travels with the row, made anew when a slot of it is over.
+static void tell_series(struct ballast_vm *vm, int64_t now_ms)
+{
+    if (vm->series.n > 0 && now_ms - vm->series_ms < HISTORY_SERIES_S * 1000)
+        return;
+    history_to_series(&vm->history, &vm->series);
+    vm->series_ms = now_ms;
 }
 
 // What host h measures of its VMs, and what of it the others are told.
@@ -149,6 +148,7 @@ static void sample_and_report(struct ballast *b, uint32_t h)
         r->reported = r->now;
         r->reported_at = ballast_mono(b);
         r->known = true;
+        tell_series(&b->vm[b->known_vm[b->report_index[i]]], b->now_ms);
     }
     // The heartbeat renews the age of the row even when no figure changed enough to be told.
     b->host[h].reported_ms = b->now_ms;

@@ -110,6 +110,9 @@ void world_divide_memory(struct world *world, uint32_t h, struct host_rates *rat
 void world_attach(struct world *world, uint32_t v, uint32_t h);
 void world_detach(struct world *world, uint32_t v);
 
+// When host h crashes next after from_ms, drawn at random; INT64_MAX: never.
+int64_t world_next_crash_ms(struct world *world, int64_t from_ms);
+
 // Where a VM that arrives goes; VIEW_NONE: nowhere.
 uint32_t world_place(const struct world *world, uint32_t v);
 
