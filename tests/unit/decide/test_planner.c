@@ -124,6 +124,16 @@ static uint32_t carry_out(struct snapshot *s, const struct plan *plan, uint64_t 
     return n;
 }
 
+// Somebody else moves a VM that is on a host which runs. Returns how many.
+static uint32_t move_one(struct snapshot *s, struct random *r)
+{
+    uint32_t v = below(r, s->vms.n), to = below(r, s->hosts.n);
+    if (s->hosts.state[s->vms.host[v]] == HOST_DOWN || s->hosts.state[to] != HOST_UP)
+        return 0;
+    s->vms.host[v] = to;
+    return 1;
+}
+
 // 1 % of the VMs want other things than before. Returns how many.
 static uint32_t change_demands(struct snapshot *s, struct random *r)
 {
@@ -187,7 +197,7 @@ static void with_a_hundredth_changed_the_plan_is_that_of_a_fresh_one(void **stat
                          touched);
             small += round > 0 && t.kept.vms_loaded > 0;
             moves += t.kept.n_moves;
-            touched = carry_out(t.s, &t.kept, seed + round) + change_demands(t.s, &r);
+            touched = carry_out(t.s, &t.kept, seed + round) + move_one(t.s, &r) + change_demands(t.s, &r);
         }
         trial_free(&t);
     }
