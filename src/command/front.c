@@ -17,26 +17,27 @@ const size_t n_verbs = sizeof verbs / sizeof *verbs;
 
 #define FULL "ballast-full"
 
-// Beside this program, as in a build's folder.
-static const char *full_beside(char path[static PATH_MAX])
+// Starts the program at `relative` to this one's folder; returns when there is none.
+static void start_beside(const char *relative, char **argv)
 {
-    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof FULL);
-    if (n <= 0)
-        return NULL;
+    char path[PATH_MAX + 64];
+    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
+    if (n <= 0 || n == PATH_MAX)
+        return;
     path[n] = '\0';
     char *slash = strrchr(path, '/');
     if (!slash)
-        return NULL;
-    memcpy(slash + 1, FULL, sizeof FULL);
-    return path;
+        return;
+    snprintf(slash + 1, 64, "%s", relative);
+    execv(path, argv);
 }
 
+// Beside this program, as in a build's folder; in the libexec of the tree in which this one lies; where it was installed.
 void verbs_hand_over(char **argv)
 {
-    char path[PATH_MAX];
-    const char *beside = full_beside(path), *installed = BALLAST_LIBEXEC "/" FULL;
-    if (beside)
-        execv(beside, argv);
+    const char *installed = BALLAST_LIBEXEC "/" FULL;
+    start_beside(FULL, argv);
+    start_beside("../libexec/ballast/" FULL, argv);
     execv(installed, argv);
     fprintf(stderr, "ballast: start %s: %s\n", installed, strerror(errno));
     exit(EXIT_FAILED);

@@ -1,6 +1,7 @@
 """The documents: links lead somewhere, manual pages are clean, examples run."""
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -105,3 +106,11 @@ def test_the_thin_command_hands_over_what_it_does_not_have():
                       for name in ("ballast", "ballast-full"))
         assert (thin.returncode, thin.stdout, thin.stderr) == (full.returncode, full.stdout, full.stderr), words
         assert thin.returncode == status, words
+
+
+def test_an_installed_tree_works_wherever_it_is_put(tmp_path):
+    for folder, name in (("bin", "ballast"), ("libexec/ballast", "ballast-full")):
+        (tmp_path / folder).mkdir(parents=True)
+        shutil.copy(os.path.join(BUILD, "src", "command", name), tmp_path / folder)
+    run = subprocess.run([tmp_path / "bin" / "ballast", "--version"], capture_output=True, text=True, check=True)
+    assert run.stdout.startswith("ballast ")
