@@ -103,6 +103,7 @@ static void take_stock(struct memory_manager *m, const struct memory_input *in, 
         m->sum.idle += p->idle;
         m->sum.demand += p->wants;
         m->sum.floor += p->part ? p->floor : p->may_take + t->actual_kib;
+        m->sum.overhead += (double)memory_overhead_kib(&t->overhead, in->vms[i].overhead_kib);
         if (p->part) {
             m->sum.part_actual += t->actual_kib;
             m->sum.never_used += t->current_kib * MEMORY_NEVER_USED_PERMILLE / 1000;
@@ -116,9 +117,14 @@ static void take_stock(struct memory_manager *m, const struct memory_input *in, 
 }
 
 // capacity moves only when what it is made of has left the band around it.
-static double held_capacity(struct memory_manager *m, double available)
+// It is never more than could be if the host had nothing else to do: what is measured at different moments may not add up.
+static double held_capacity(struct memory_manager *m, const struct memory_host_input *host)
 {
-    double now = m->sum.part_actual + m->sum.never_used + available - (double)m->thresholds.reserve_kib;
+    double reserve = (double)m->thresholds.reserve_kib,
+           swapped = (double)(host->swap_total_kib - host->swap_free_kib);
+    double there = m->sum.part_actual + (double)host->available_kib - reserve;
+    double most = (double)host->total_kib + swapped - reserve - m->sum.overhead;
+    double now = fmin(there, most) + m->sum.never_used;
     double band = fmax(MEMORY_CAPACITY_BAND_KIB,
                        (double)m->thresholds.reserve_kib * MEMORY_CAPACITY_BAND_PERMILLE / 1000);
     if (!m->held || m->held_parts != m->n_part || fabs(now - m->capacity) > band) {
@@ -159,7 +165,7 @@ static int64_t high_lasts_ms(const struct memory_manager *m)
 static void divide(struct memory_manager *m, const struct memory_host_input *host, struct mono now)
 {
     double available = (double)host->available_kib, reserve = (double)m->thresholds.reserve_kib;
-    double capacity = held_capacity(m, available);
+    double capacity = held_capacity(m, host);
     double twice = promise_of(m, now) * fmax(0, available - reserve);
     double room = capacity + twice + (double)host->swap_free_kib / 2 -
                   fmax(0, m->sum.fixed_growth - m->sum.fixed_growing);
@@ -228,10 +234,16 @@ static void fill_output(struct memory_manager *m, const struct memory_input *in,
                                                                 : MEMORY_STEP_CALM_MS;
 }
 
-void memory_manager_step(struct memory_manager *m, const struct memory_input *in, struct mono now,
+void memory_manager_step(struct memory_manager *m, const struct memory_input *input, struct mono now,
                          struct memory_output *ret_output)
 {
-    assert(in->n_vms <= m->table.max);
+    assert(input->n_vms <= m->table.max);
+    struct memory_input sane = *input;
+    const struct memory_input *in = &sane;
+    if (sane.host.available_kib > sane.host.total_kib)
+        sane.host.available_kib = sane.host.total_kib;
+    if (sane.host.swap_free_kib > sane.host.swap_total_kib)
+        sane.host.swap_free_kib = sane.host.swap_total_kib;
     size_t n = in->n_vms;
     const struct memory_host_input *host = &in->host;
     m->n_events = 0;

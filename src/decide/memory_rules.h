@@ -107,7 +107,8 @@ struct memory_order {
 };
 
 struct memory_sums {
-    double actual, part_actual, never_used, committed, idle, demand, floor, fixed_growth, fixed_growing;
+    double actual, part_actual, overhead, never_used, committed, idle, demand, floor, fixed_growth,
+        fixed_growing;
 };
 
 struct memory_manager {

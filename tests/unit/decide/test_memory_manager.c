@@ -584,6 +584,38 @@ static void advice_is_given_and_nothing_waited_for(void **state)
     memory_manager_free(m);
 }
 
+static void a_sample_that_lies_promises_no_more_than_the_host_has(void **state)
+{
+    (void)state;
+    struct memory_manager *m = memory_manager_new(2, NULL);
+    struct memory_vm_input vm[2];
+    for (size_t i = 0; i < 2; i++)
+        vm[i] = (struct memory_vm_input){.id = i,
+                                         .maxmem_kib = 256 << 10,
+                                         .currentmem_kib = 180 << 10,
+                                         .resident_kib = 225 << 10,
+                                         .overhead_kib = 50 << 10,
+                                         .has_statistics = true,
+                                         .unused_kib = 5 << 10,
+                                         .usable_kib = 5 << 10,
+                                         .shares = 1000,
+                                         .guest_swap = MEMORY_YES,
+                                         .autodeflate = true,
+                                         .running = true};
+    struct memory_input in = {
+        .host = {.total_kib = 470 << 10, .available_kib = 5 << 10}, .n_vms = 2, .vms = vm};
+    struct memory_output out;
+    memory_manager_step(m, &in, (struct mono){1000}, &out);
+    for (int lie = 0; lie < 2; lie++) {
+        in.host.available_kib = lie ? 460 << 10 : 5 << 10;
+        in.host.swap_free_kib = lie ? 0 : UINT64_MAX - 511;
+        memory_manager_step(m, &in, (struct mono){2000 + lie * 1000}, &out);
+        assert_true(out.views[0].target_kib + out.views[1].target_kib <= 375 << 10);
+        assert_true(out.capacity_kib <= 370 << 10);
+    }
+    memory_manager_free(m);
+}
+
 // One guest, 100 MiB in use and a cache of 100 that it reads again and again, its balloon left where it is.
 static uint64_t used_with_cache_mib(uint64_t faults_a_second)
 {
@@ -677,6 +709,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(with_plenty_nothing_moves),
         cmocka_unit_test(order_of_the_input_changes_nothing),
         cmocka_unit_test(advice_is_given_and_nothing_waited_for),
+        cmocka_unit_test(a_sample_that_lies_promises_no_more_than_the_host_has),
         cmocka_unit_test(cache_whose_loss_is_read_anew_counts_whole),
         cmocka_unit_test(what_cannot_be_held_is_said),
     };
