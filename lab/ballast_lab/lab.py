@@ -46,6 +46,7 @@ class Lab:
                       "hosts": {f"h{n}": {"mem_mib": mem_mib, "cpu_percent": cpu_percent, "outer": None}
                                 for n in range(1, hosts + 1)}}
         self.hosts = []
+        self.claimed = False                  # whether the directory is this object's: only then down() does anything
         self.processes = []                   # what was started by Host.popen
         self.outers = {}
         self.groups = self.network = self.lxcfs = None
@@ -59,7 +60,7 @@ class Lab:
         if state is None:
             raise LabError(f"there is no lab {tag}; labs that are up: {', '.join(labs()) or 'none'}")
         lab = cls(hosts=1, tag=tag)
-        lab.state = state
+        lab.state, lab.claimed = state, True
         lab._open()
         groups = state["cgroups"]
         lab.groups = cgroups.load(groups["kind"], tag, groups["base"], groups["holder"])
@@ -140,6 +141,7 @@ class Lab:
             taken = {s["index"] for s in map(read_state, labs()) if s}
             self.state["index"] = next(i for i in range(1000) if i not in taken)
             self.dir.mkdir()
+            self.claimed = True
             self.save_state()
         finally:
             os.close(lock)
@@ -207,7 +209,10 @@ class Lab:
         self.lxcfs = place
 
     def down(self):
-        """Take everything away. Safe to call twice and on a lab that is half up."""
+        """Take everything away. Safe to call twice, on a lab that is half up, and on one that up() refused because
+        another has its tag: that one stays."""
+        if not self.claimed:
+            return
         self._keep_capabilities()
         for host in self.hosts:
             host._conn = None
@@ -219,6 +224,7 @@ class Lab:
                 left.append(f"process {process.pid}")
         self.processes.clear()
         self.outers.clear()
+        self.claimed = bool(left)
         if left:
             raise LabError(f"lab {self.tag} is down, but these stay: {', '.join(left)}")
 

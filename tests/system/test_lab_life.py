@@ -117,6 +117,8 @@ def test_two_labs_are_up_side_by_side(session_lab):
 
 
 def test_one_tag_is_one_lab(session_lab):
+    refused = Lab(hosts=1, tag=session_lab.tag)
     with pytest.raises(LabError, match="up already"):
-        Lab(hosts=1, tag=session_lab.tag).up()
-    assert session_lab.hosts[0].is_up()
+        refused.up()
+    refused.down()
+    assert session_lab.hosts[0].is_up() and session_lab.dir.exists()
