@@ -73,7 +73,7 @@ def test_observe_changes_nothing_and_says_what_it_would_do(lab, idle_story):
     h1.limit_memory(960)  # short, but enough for all without help
     with Agents(lab, mode="observe", hosts=[h1]) as agents:
         guests[1].ask("mem 150")
-        assert agents.wait_log(h1, r"VM g1: would move its balloon: ", 60), agents.log(h1)
+        assert agents.wait_log(h1, r"VM g1: would set currentmem: 256 MiB -> ", 60), agents.log(h1)
         time.sleep(5)
         assert [g.balloon_mib() for g in guests] == [FULL] * 3
         assert wait(lambda: holds(guests[1], 150), 30)
@@ -173,6 +173,14 @@ def test_what_ballooning_cannot_meet_migrates_and_is_satisfied_there(lab, idle_s
         assert wait(lambda: agents.migrations() and agents.migrations()[0][0] == DONE, 10)
 
 
+def cpu_pct(guests, seconds=5):
+    """What each guest's virtual CPU got of a real one, as the host counts it."""
+    before, start = [g.vcpu_stats()["time"] for g in guests], time.monotonic()
+    time.sleep(seconds)
+    after, elapsed = [g.vcpu_stats()["time"] for g in guests], time.monotonic() - start
+    return [(b - a) / elapsed / 10 for a, b in zip(before, after)]
+
+
 def test_a_lasting_contention_moves_one_guest_and_a_spike_none(lab):
     h1 = lab.hosts[0]
     guests = [h1.start_guest(n, mib=128, zram_mib=64) for n in ("g1", "g2")]
@@ -189,7 +197,9 @@ def test_a_lasting_contention_moves_one_guest_and_a_spike_none(lab):
         for g in guests:
             g.ask("cpu 45")
         assert wait(lambda: len(set(where(guests))) == 2, 90), agents.log(h1)
-        assert all(g.stat()["burn_pct"] == 45 for g in guests)
+        time.sleep(4)  # the move's own work is over
+        got = cpu_pct(guests)
+        assert min(got) >= 0.85 * 45, got
 
 
 def test_after_libvirtd_was_away_the_next_action_follows(lab, idle_story):
