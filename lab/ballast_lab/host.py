@@ -235,6 +235,7 @@ class Host:
     def popen(self, argv, outlives=False, **kw):
         """Start a program inside. Of its signals terminate(), kill() and send_signal() reach the program."""
         kw.setdefault("stdin", subprocess.DEVNULL)
+        kw.setdefault("start_new_session", outlives)  # else a Ctrl-C meant for the parent's group would end it
         process = HostProcess(self.argv(argv, outlives), **kw)
         self.lab.processes.append(process)
         return process

@@ -56,9 +56,6 @@ def teardown(tag):
         if state is None:
             shutil.rmtree(directory, ignore_errors=True)
             return []
-        watchdog = state.get("watchdog")
-        if watchdog and watchdog[0] != os.getpid():
-            _kill(watchdog)
         for host in state["hosts"].values():
             _kill(host.get("outer"))
         groups = state["cgroups"]
@@ -72,6 +69,9 @@ def teardown(tag):
             shutil.rmtree(directory, ignore_errors=True)
             if directory.exists():
                 left.append(str(directory))
+        watchdog = state.get("watchdog")  # last: it ends what we have begun if we are killed on the way
+        if watchdog and watchdog[0] != os.getpid():
+            _kill(watchdog)
         return left
     finally:
         os.close(lock)
