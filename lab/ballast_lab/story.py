@@ -112,7 +112,7 @@ class Voice:
 
     def __init__(self):
         self.colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        self.start, self.failed = time.monotonic(), []
+        self.start, self.failed, self.unjudged = time.monotonic(), [], []
         self.act = ""
         sys.stdout.reconfigure(errors="replace")
 
@@ -135,12 +135,42 @@ class Voice:
         """What ballast itself said."""
         self._line(f"         ballast> {line}", "36")
 
-    def expect(self, came, text):
-        """Judge an expected effect; the text says what was measured."""
-        self._line(f"{self.seconds():5.0f} s  {'ok  ' if came else 'NOT '} {text}", "32" if came else "1;31")
-        if not came:
+    def expect(self, came, text, too_busy=None):
+        """Judge an expected effect; the text says what was measured. too_busy: why a miss says nothing of ballast."""
+        if came:
+            self._line(f"{self.seconds():5.0f} s  ok   {text}", "32")
+        elif too_busy:
+            self._line(f"{self.seconds():5.0f} s  ?    {text}: the machine itself is too busy to judge: "
+                       f"{too_busy}", "33")
+            self.unjudged.append(f"{self.act}: {text}: {too_busy}")
+        else:
+            self._line(f"{self.seconds():5.0f} s  NOT  {text}", "1;31")
             self.failed.append(f"{self.act}: {text}")
         return came
+
+
+def machine_idle():
+    """Idle and total time of the machine's CPUs so far, in its own unit."""
+    ticks = [int(w) for w in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
+
+
+class Starvation:
+    """Whether hosts whose guests want all they may have got less than that since start: others had the machine."""
+
+    def __init__(self, hosts, wanted_pct):
+        self.hosts, self.wanted_pct = hosts, wanted_pct  # wanted_pct: of a CPU, each host's limit or its guests' demand
+        self.start, self.cpu_ms, self.idle = time.monotonic(), [h.cpu_ms() for h in hosts], machine_idle()
+
+    def text(self):
+        """What was measured when they were starved from outside; None otherwise."""
+        elapsed = time.monotonic() - self.start
+        got = min((h.cpu_ms() - before) / elapsed / 10 for h, before in zip(self.hosts, self.cpu_ms))
+        idle, total = (b - a for a, b in zip(self.idle, machine_idle()))
+        if got >= 0.9 * self.wanted_pct or idle > 0.05 * total:
+            return None
+        return (f"a host used {got:.0f} % of a CPU, its guests want {self.wanted_pct} % and its limit allows it; the "
+                f"machine had {100 * idle / max(1, total):.0f} % idle")
 
 
 class Sampler(threading.Thread):

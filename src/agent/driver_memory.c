@@ -35,7 +35,7 @@ static void carry_out(struct driver *d, const struct memory_action *action, bool
     bool news = journal_decision(&d->journal, d->now, STORE_LOOP_MEMORY, g->uuid_text, g->name, verdict,
                                  acted, NULL, "%s", reason);
     if (news)
-        log_info("VM %s: %s%s", g->name, acted ? "" : "would move its balloon: ", reason);
+        log_info("VM %s: %s%s", g->name, acted ? "" : "would set currentmem: ", reason);
     else
         log_debug("VM %s: %s", g->name, reason);
 }
