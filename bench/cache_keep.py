@@ -14,16 +14,13 @@ Appends to docs/evaluation/cache_keep.csv (with --again what it held of these se
 table of all that is there; `bench/evaluation.py --only cache_keep` puts it into docs/evaluation.md. A run takes two to
 three minutes. Needs root; the machine should do nothing else.
 """
-import argparse
-import os
 import sys
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "lab"), str(ROOT / "bench")]
-from ballast_lab import Lab  # noqa: E402
-from lab_figures import CACHE_KEEP, Figures, Meter, cache_keep  # noqa: E402
+from lab_figures import CACHE_KEEP, Meter, cache_keep, experiment  # noqa: E402
 
 GUEST_MIB, HELD_MIB, DISK_MIB, PASSES = 256, 60, 512, 128
 SETTLE_S, COUNT_S, WARM_S = 5, 5, 60
@@ -85,31 +82,5 @@ def measure(host, name, run, figures):
                     part=f"{m['reads_s'] / plenty:.4f}", **{k: f"{v:.3f}" for k, v in m.items()})
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", default=",".join(SERIES))
-    parser.add_argument("--again", action="store_true")
-    parser.add_argument("--tag", help="tag of the lab")
-    parser.add_argument("--list", action="store_true")
-    options = parser.parse_args()
-    if options.list:
-        return print("\n".join(SERIES))
-    names = [n for n in options.only.split(",") if n]
-    if unknown := [n for n in names if n not in SERIES]:
-        parser.error(f"no series {unknown[0]}; --list shows them")
-    os.nice(-10)  # the guest inherits it: what else the machine does costs it little
-    figures = Figures(CACHE_KEEP)
-    if options.again:
-        figures.drop(names)
-    with Lab(hosts=1, mem_mib=4096, cpu_percent=0, tag=options.tag) as lab:
-        for name in names:
-            for _ in range(options.runs):
-                measure(lab.hosts[0], name, figures.next_run(name), figures)
-                if figures.rows:
-                    figures.save()
-    print(cache_keep())
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(experiment(__doc__, SERIES, CACHE_KEEP, measure, cache_keep))

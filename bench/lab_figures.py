@@ -3,6 +3,7 @@
 A measurement needs root, guests and a quiet machine, so the page is made from what was kept:
 docs/evaluation/shortage.csv (bench/shortage.py) and docs/evaluation/cache_keep.csv (bench/cache_keep.py).
 """
+import argparse
 import csv
 import os
 import statistics
@@ -197,3 +198,31 @@ def cache_keep(plot=None):
             a.legend(fontsize=8)
         text += plot("cache_keep", "throughput against the part of the cache that is kept", draw)
     return text
+
+
+def experiment(about, series, path, measure, page):
+    """The command of one experiment: measure(host, name, run, figures) for each series, kept after each run."""
+    from ballast_lab import Lab  # needs root's tools; evaluation.py reads this file without them
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", default=",".join(series))
+    parser.add_argument("--again", action="store_true", help="forget what was measured of these series before")
+    parser.add_argument("--tag", help="tag of the lab")
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args()
+    if options.list:
+        return print("\n".join(series))
+    names = [n for n in options.only.split(",") if n]
+    if unknown := [n for n in names if n not in series]:
+        parser.error(f"no series {unknown[0]}; --list shows them")
+    os.nice(-10)  # the guest inherits it: what else the machine does costs it little
+    figures = Figures(path)
+    if options.again:
+        figures.drop(names)
+    with Lab(hosts=1, mem_mib=4096, cpu_percent=0, tag=options.tag) as lab:
+        for name in names:
+            for _ in range(options.runs):
+                measure(lab.hosts[0], name, figures.next_run(name), figures)
+                if figures.rows:
+                    figures.save()
+    return print(page())

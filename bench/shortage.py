@@ -13,8 +13,6 @@ Appends to docs/evaluation/shortage.csv (with --again what it held of these seri
 of all that is there; `bench/evaluation.py --only shortage` puts it into docs/evaluation.md. A series takes two minutes.
 Needs root; the machine should do nothing else.
 """
-import argparse
-import os
 import statistics
 import sys
 import time
@@ -22,8 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "lab"), str(ROOT / "bench")]
-from ballast_lab import Lab  # noqa: E402
-from lab_figures import SHORTAGE, Figures, Meter, shortage  # noqa: E402
+from lab_figures import SHORTAGE, Meter, experiment, shortage  # noqa: E402
 
 GUEST_MIB, HELD_MIB = 256, 140
 PERCENT = (115, 110, 107, 105, 103, 100, 98, 95, 90, 85, 80, 75, 70)
@@ -68,30 +65,5 @@ def measure(host, name, run, figures):
                     able_part=f"{m['able_part']:.3f}", oom_kills=m["oom_kills"])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", default=",".join(SERIES))
-    parser.add_argument("--again", action="store_true")
-    parser.add_argument("--tag", help="tag of the lab")
-    parser.add_argument("--list", action="store_true")
-    options = parser.parse_args()
-    if options.list:
-        return print("\n".join(SERIES))
-    names = [n for n in options.only.split(",") if n]
-    if unknown := [n for n in names if n not in SERIES]:
-        parser.error(f"no series {unknown[0]}; --list shows them")
-    os.nice(-10)  # the guest inherits it: what else the machine does costs it little
-    figures = Figures(SHORTAGE)
-    if options.again:
-        figures.drop(names)
-    with Lab(hosts=1, mem_mib=4096, cpu_percent=0, tag=options.tag) as lab:
-        for name in names:
-            for _ in range(options.runs):
-                measure(lab.hosts[0], name, figures.next_run(name), figures)
-                figures.save()
-    print(shortage())
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(experiment(__doc__, SERIES, SHORTAGE, measure, shortage))
