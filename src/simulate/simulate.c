@@ -94,10 +94,23 @@ static void vm_rows(struct world *world, FILE *file)
         fprintf(file, "%s,%.9g,%.9g,%u\n", view->vm_name[v], exist[v], lost[v], view->vm_moves[v]);
 }
 
+static int64_t slot_ms_of(const struct simulation *s)
+{
+    return (int64_t)round(s->scenario->slot_s * 1000);
+}
+
+// When anything is known of the VMs at first.
+static int64_t first_known_ms(const struct simulation *s)
+{
+    return s->scenario->information == INFORMATION_LATE ? slot_ms_of(s) : 0;
+}
+
 // One step of ballast's long-term balancer at the beginning, as all that is done to pack.
 static int pack_first(const struct simulation *s, struct world *world, struct error *err)
 {
     void *packer;
+    while (world_view(world)->now_ms < first_known_ms(s))
+        world_advance(world, first_known_ms(s));
     if (policy_ballast_longterm.start(world, s->scenario, s->seed, &packer, err) < 0)
         return -1;
     policy_ballast_longterm.step(packer);
@@ -107,12 +120,12 @@ static int pack_first(const struct simulation *s, struct world *world, struct er
 
 static void run(const struct simulation *s, struct world *world, void *policy, int64_t end_ms)
 {
-    int64_t policy_ms = 0, slot_ms = (int64_t)round(s->scenario->slot_s * 1000), row_ms = slot_ms;
+    int64_t policy_ms = 0, slot_ms = slot_ms_of(s), row_ms = slot_ms;
     struct world_totals before = {0};
     if (s->timeline)
         timeline_header(s->timeline);
     if (s->scenario->packed_start)
-        policy_ms = slot_ms; // the packing is under way
+        policy_ms = first_known_ms(s) + slot_ms; // the packing is under way
     for (int64_t now_ms = 0; now_ms < end_ms;) {
         if (now_ms >= policy_ms)
             policy_ms = s->policy->step(policy);
@@ -152,7 +165,7 @@ int simulate_run(const struct simulation *s, struct simulation_result *ret, stru
         return -1;
     if (s->policy->start(world, s->scenario, s->seed, &policy, err) < 0)
         return error_context(err, "policy %s", s->policy->name);
-    run(s, world, policy, slots * (int64_t)round(s->scenario->slot_s * 1000));
+    run(s, world, policy, slots * slot_ms_of(s));
     s->policy->stop(policy);
     if (summarize(world, (double)slots * s->scenario->slot_s, &result, err) < 0)
         return -1;

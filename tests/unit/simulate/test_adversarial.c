@@ -62,20 +62,32 @@ static struct trace *make_trace(enum shape shape, uint32_t n_hosts, double perio
     return t;
 }
 
-static struct simulation_result run(const struct trace *trace, uint32_t n_hosts,
-                                    const struct policy_class *policy)
+static struct scenario scenario_of(uint32_t n_hosts)
 {
     struct scenario s;
-    struct simulation_result r;
     struct error err = {0};
     assert_int_equal(scenario_load("bitbrains", &s, &err), 0);
     s.slot_s = SLOT_S;
     s.host_type[0].count = n_hosts;
     s.host_type[0].cores = 8;
+    return s;
+}
+
+static struct simulation_result run_in(struct scenario s, const struct trace *trace,
+                                       const struct policy_class *policy)
+{
+    struct simulation_result r;
+    struct error err = {0};
     struct simulation simulation = {.trace = trace, .scenario = &s, .policy = policy, .seed = 1};
     if (simulate_run(&simulation, &r, &err) < 0)
         fail_msg("%s", err.text);
     return r;
+}
+
+static struct simulation_result run(const struct trace *trace, uint32_t n_hosts,
+                                    const struct policy_class *policy)
+{
+    return run_in(scenario_of(n_hosts), trace, policy);
 }
 
 static void check(enum shape shape, uint32_t n_hosts)
@@ -113,12 +125,43 @@ static void square_waves_out_of_phase_cause_no_ping_pong(void **state)
     check(SCATTERED, 3);
 }
 
+static void without_bars_and_price_vms_come_back(void **state)
+{
+    (void)state;
+    struct trace *trace = make_trace(SCATTERED, 3, 900);
+    struct scenario s = scenario_of(3);
+    s.bars = false;
+    s.penalty = PENALTY_NONE;
+    struct simulation_result r = run_in(s, trace, &policy_ballast);
+    assert_true(r.returns_1h > 0);
+    trace_free(trace);
+}
+
+static void coarser_reports_are_fewer(void **state)
+{
+    (void)state;
+    struct trace *trace = make_trace(SCATTERED, 3, 900);
+    uint64_t rows[3];
+    static const double part[3] = {0, 1, 20};
+    for (int i = 0; i < 3; i++) {
+        struct scenario s = scenario_of(3);
+        s.report_part = part[i];
+        struct simulation_result r = run_in(s, trace, &policy_ballast);
+        rows[i] = r.rows_reported;
+        assert_true(r.rows_reported < r.rows_sampled);
+    }
+    assert_true(rows[0] >= rows[1] && rows[1] > rows[2]);
+    trace_free(trace);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_that_take_turns_exchange_nothing_for_ever),
         cmocka_unit_test(spikes_at_the_same_time_everywhere_shuffle_nobody),
         cmocka_unit_test(square_waves_out_of_phase_cause_no_ping_pong),
+        cmocka_unit_test(without_bars_and_price_vms_come_back),
+        cmocka_unit_test(coarser_reports_are_fewer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -230,6 +230,37 @@ static void equal_seeds_give_equal_results_under_every_policy(void **state)
     }
 }
 
+static struct simulation_result packed(bool packed_start, enum scenario_information information)
+{
+    // Forty VMs that want a tenth of what they may: CloudSim's first placement takes their full size.
+    char text[8192] = "vm,name,s0,s1,s2,s3\n";
+    for (int v = 0; v < 40; v++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%d,v%02d,10,10,10,10\n", v, v);
+    struct trace *t = wide(text);
+    struct scenario s;
+    struct error err = {0};
+    struct simulation_result r;
+    assert_int_equal(scenario_load("planetlab", &s, &err), 0);
+    s.packed_start = packed_start;
+    s.information = information;
+    struct simulation sim = {.trace = t, .scenario = &s, .policy = &policy_none, .seed = 1};
+    assert_int_equal(simulate_run(&sim, &r, &err), 0);
+    trace_free(t);
+    return r;
+}
+
+static void a_packed_start_packs_as_soon_as_anything_is_known(void **state)
+{
+    (void)state;
+    double spread = packed(false, INFORMATION_SAME_SLOT).energy_kwh;
+    struct simulation_result early = packed(true, INFORMATION_SAME_SLOT);
+    struct simulation_result late = packed(true, INFORMATION_LATE);
+    assert_true(early.energy_kwh < 0.5 * spread);
+    assert_true(late.energy_kwh < 0.75 * spread); // one slot of four as it was placed
+    assert_true(late.energy_kwh > early.energy_kwh);
+    assert_true(early.migrations > 0 && late.migrations == early.migrations);
+}
+
 static void generated_traces_depend_on_the_seed_alone(void **state)
 {
     (void)state;
@@ -318,6 +349,7 @@ int main(void)
         cmocka_unit_test(a_guest_ballooned_below_its_use_swaps_and_is_less_satisfied),
         cmocka_unit_test(sleeping_hosts_take_their_time_to_wake),
         cmocka_unit_test(equal_seeds_give_equal_results_under_every_policy),
+        cmocka_unit_test(a_packed_start_packs_as_soon_as_anything_is_known),
         cmocka_unit_test(generated_traces_depend_on_the_seed_alone),
         cmocka_unit_test(a_written_trace_reads_back_the_same),
         cmocka_unit_test(scenario_errors_name_line_and_cure),
