@@ -91,6 +91,7 @@ def period(lab):
              for p in ("ballast-longterm", "drs", "ballast-immediate") for s in PERIODS]
     runs = {(p, s): [lab.run(t, p, **{knob: s}, **base) for t in traces] for p, s, knob in cases}
     fixed = {p: [lab.run(t, p, **base) for t in traces] for p in ("none", "ballast")}
+    free = over_seeds([lab.run(t, "ballast-longterm", policy_longterm_s=PERIODS[0], policy_bars="no", **base) for t in traces])
     runs = {k: over_seeds(f) for k, f in runs.items()}
     fixed = {k: over_seeds(f) for k, f in fixed.items()}
     names = ["ballast-longterm", "drs", "ballast-immediate"]
@@ -120,6 +121,11 @@ def period(lab):
             "simulator runs it with `slot_s = 1`. The period is that of the central plan, of `drs`, or of the hosts' own "
             "loops; migrations are paid for as everywhere. Means over %d seeds.\n\n" % (SECONDS_HOSTS, len(SECONDS_SEEDS)))
     text += table(["policy", "period, s", "lost, VM-s", "of a seed", "to contention", "to migration", "migrations", "back within 1 h"], rows)
+    barred = runs["ballast-longterm", PERIODS[0]]
+    text += ("\nNo VM of ballast's returns to a host within the hour, whatever that would bring; with the periods of seconds "
+             "that costs most. Without the bar `ballast-longterm` loses %s with %d s (%s with it; `drs` %s), and up to %d "
+             "migrations of a run are returns.\n" % (number(free["lost_vm_s"]), PERIODS[0], number(barred["lost_vm_s"]),
+                                                  number(runs["drs", PERIODS[0]]["lost_vm_s"]), free["returns_1h"]))
     for p in names:
         best = min(PERIODS, key=lambda s: runs[p, s]["lost_vm_s"])
         text += ("\n`%s` loses least with %d s; with 300 s it loses %.2f times that, with 1800 s %.2f times.\n"
