@@ -128,6 +128,9 @@ void ballast_immediate_step(struct ballast *b, uint32_t h)
     const struct view *view = b->view;
     const struct view_list *list = &view->host_vms[h];
     struct ballast_host *host = &b->host[h];
+    double age_s = b->scenario->information == INFORMATION_LATE ? TRACE_SLOT_S : 0;
+    if (age_s > IMMEDIATE_OWN_AGE_MOST_S)
+        return; // nothing is ever decided on figures so old, so the loop need not be asked
     if (!host->immediate)
         host->immediate = immediate_new(b->arena, view->n_vms < 512 ? view->n_vms : 512, view->n_hosts,
                                         b->seed * 1000003 + h);
@@ -142,7 +145,7 @@ void ballast_immediate_step(struct ballast *b, uint32_t h)
         // Claims: a contention that a move on its way here or away makes, or is about to end, is left alone.
         .move_running = host->busy || view->host_out[h] > 0 || view->host_in[h] > 0 || is_ordered(b, h),
         .planned_ago_s = b->planned ? (double)(b->now_ms - b->planned_ms) / 1000 : 0,
-        .age_s = b->scenario->information == INFORMATION_LATE ? TRACE_SLOT_S : 0,
+        .age_s = age_s,
     };
     for (uint32_t i = 0; i < list->n; i++)
         b->immediate_vm[i] = own_vm(b, list->vm[i]);
