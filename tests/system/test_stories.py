@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ballast_lab import GuestError
+from ballast_lab.story import Starvation
 
 from agents import CANCELLED, DONE, FAILED, OPEN, Agents, wait
 
@@ -198,8 +199,11 @@ def test_a_lasting_contention_moves_one_guest_and_a_spike_none(lab):
             g.ask("cpu 45")
         assert wait(lambda: len(set(where(guests))) == 2, 90), agents.log(h1)
         time.sleep(4)  # the move's own work is over
-        got = cpu_pct(guests)
-        assert min(got) >= 0.85 * 45, got
+        starved = Starvation([g.host for g in guests], 45)
+        served = wait(lambda: min(cpu_pct(guests)) >= 0.85 * 45, 30)
+        if not served and starved.text():
+            pytest.skip(f"one moved; whether each has its own cannot be judged: {starved.text()}")
+        assert served, (cpu_pct(guests), agents.log(h1))
 
 
 def test_after_libvirtd_was_away_the_next_action_follows(lab, idle_story):
