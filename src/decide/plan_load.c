@@ -117,7 +117,7 @@ static void allocate_scratch(struct plan_state *state)
 static bool load_row(struct plan_state *state, uint32_t v)
 {
     uint32_t n = state->n_slots;
-    const float *known = &state->settings.series.cpu_cores[(size_t)state->input_vm[v] * n];
+    const float *known = state->settings.series.cpu_cores + (size_t)state->input_vm[v] * n;
     float *row = &state->series[(size_t)v * n], now = (float)state->snapshot->vms.cpu_demand_cores[v];
     bool differs = false;
     for (uint32_t i = 0; i < n; i++) {
