@@ -18,22 +18,16 @@ struct chain {
 static void add(struct plan_state *state, struct plan_search *search, struct chain *chain, uint32_t v,
                 uint32_t to, struct plan_gain gain)
 {
-    uint32_t from = state->vm[v].host;
-    chain->at[chain->n++] = (struct plan_step){v, from, to};
+    chain->at[chain->n++] = (struct plan_step){v, state->vm[v].host, to};
     chain->must += gain.must;
     chain->value += gain.value;
-    plan_state_move(state, v, to);
-    plan_search_touch(search, from);
-    plan_search_touch(search, to);
+    plan_search_move(search, v, to);
 }
 
-static void take_back(struct plan_state *state, struct plan_search *search, const struct chain *chain)
+static void take_back(struct plan_search *search, const struct chain *chain)
 {
-    for (uint32_t i = chain->n; i-- > 0;) {
-        plan_state_move(state, chain->at[i].vm, chain->at[i].from);
-        plan_search_touch(search, chain->at[i].from);
-        plan_search_touch(search, chain->at[i].to);
-    }
+    for (uint32_t i = chain->n; i-- > 0;)
+        plan_search_move(search, chain->at[i].vm, chain->at[i].from);
 }
 
 // Lets host h push VMs other than v out, the best move first, as long as that pays and the chain has room.
@@ -112,7 +106,7 @@ static struct chain best_chain(struct plan_state *state, struct plan_search *sea
             struct chain chain = {0};
             add(state, search, &chain, v, hosts[i], plan_gain_of(state, v, hosts[i]));
             push_out(state, search, hosts[i], v, most, &chain);
-            take_back(state, search, &chain);
+            take_back(search, &chain);
             if (is_worth_more(&chain, &best))
                 best = chain;
         }
@@ -136,11 +130,8 @@ void plan_eject_shorten(struct plan_state *state, struct plan_search *search, st
 {
     if (steps->n <= state->n_displaced)
         return;
-    struct plan_target *target = arena_new_array(state->arena, struct plan_target, state->n_displaced);
-    uint32_t n = 0;
-    for (uint32_t v = 0; v < state->n_vms; v++)
-        if (state->vm[v].host != state->vm[v].home)
-            target[n++] = (struct plan_target){v, state->vm[v].host};
+    struct plan_target *target;
+    uint32_t n = plan_displaced(state, &target);
     struct plan_steps shorter = {0, steps->n, arena_new_array(state->arena, struct plan_step, steps->n)};
     unmake(state, steps);
     if (plan_order(state, n, target, &shorter) == 0 && shorter.n < steps->n) {
@@ -151,8 +142,7 @@ void plan_eject_shorten(struct plan_state *state, struct plan_search *search, st
         unmake(state, &shorter);
         make(state, steps);
     }
-    for (uint32_t h = 0; h < state->n_hosts; h++)
-        plan_search_touch(search, h);
+    plan_search_resort(search);
 }
 
 bool plan_eject(struct plan_state *state, struct plan_search *search, struct plan_steps *steps, uint64_t work)
@@ -169,9 +159,7 @@ bool plan_eject(struct plan_state *state, struct plan_search *search, struct pla
                 break;
             for (uint32_t i = 0; i < best.n; i++) {
                 steps->at[steps->n++] = best.at[i];
-                plan_state_move(state, best.at[i].vm, best.at[i].to);
-                plan_search_touch(search, best.at[i].from);
-                plan_search_touch(search, best.at[i].to);
+                plan_search_move(search, best.at[i].vm, best.at[i].to);
             }
         }
     }

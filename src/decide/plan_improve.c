@@ -46,17 +46,6 @@ struct improve {
     struct plan_target *now, *ordered;
 };
 
-static uint32_t plan_displaced(const struct plan_state *state, struct plan_target **ret)
-{
-    struct plan_target *target = arena_new_array(state->arena, struct plan_target, state->n_displaced);
-    uint32_t n = 0;
-    for (uint32_t v = 0; v < state->n_vms; v++)
-        if (state->vm[v].host != state->vm[v].home)
-            target[n++] = (struct plan_target){v, state->vm[v].host};
-    *ret = target;
-    return n;
-}
-
 static bool may_go(const struct plan_state *state, uint32_t v, uint32_t to)
 {
     return to == state->vm[v].home ? plan_fits_home(state, v) : plan_fits(state, v, to);
@@ -479,7 +468,6 @@ bool plan_improve(struct plan_state *state, struct plan_search *search, struct p
             plan_state_move(state, m->best_steps.at[i].vm, m->best_steps.at[i].to);
         }
     }
-    for (uint32_t h = 0; h < state->n_hosts; h++)
-        plan_search_touch(search, h);
+    plan_search_resort(search);
     return better;
 }

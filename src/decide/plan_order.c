@@ -74,6 +74,17 @@ static bool hop(struct plan_state *state, uint32_t n, const struct plan_target *
     return true;
 }
 
+uint32_t plan_displaced(const struct plan_state *state, struct plan_target **ret)
+{
+    struct plan_target *target = arena_new_array(state->arena, struct plan_target, state->n_displaced);
+    uint32_t n = 0;
+    for (uint32_t v = 0; v < state->n_vms; v++)
+        if (state->vm[v].host != state->vm[v].home)
+            target[n++] = (struct plan_target){v, state->vm[v].host};
+    *ret = target;
+    return n;
+}
+
 uint32_t plan_order(struct plan_state *state, uint32_t n, struct plan_target *target,
                     struct plan_steps *steps)
 {

@@ -13,6 +13,9 @@ struct plan_target {
     uint32_t vm, to;
 };
 
+// The VMs that are not at home and where they are, in the order of their numbers, in the state's arena; returns how many.
+uint32_t plan_displaced(const struct plan_state *state, struct plan_target **ret);
+
 // Carries out as many of the n targets as it can from the state as it is, noting the steps; all hops count towards
 // steps->capacity. target is used up (reordered). Returns how many targets were not reached. O(n x passes), passes
 // being few unless moves wait for each other.

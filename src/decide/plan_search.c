@@ -102,6 +102,14 @@ void plan_search_touch(struct plan_search *search, uint32_t h)
     }
 }
 
+void plan_search_move(struct plan_search *search, uint32_t v, uint32_t to)
+{
+    uint32_t from = search->state->vm[v].host;
+    plan_state_move(search->state, v, to);
+    plan_search_touch(search, from);
+    plan_search_touch(search, to);
+}
+
 void plan_search_resort(struct plan_search *search)
 {
     for (int o = 0; o < PLAN_SEARCH_ORDERS; o++)
@@ -334,9 +342,7 @@ void plan_search_run(struct plan_search *search, struct plan_steps *steps)
             }
             uint32_t to = source->to;
             steps->at[steps->n++] = (struct plan_step){source->vm, h, to};
-            plan_state_move(state, source->vm, to);
-            plan_search_touch(search, h);
-            plan_search_touch(search, to);
+            plan_search_move(search, source->vm, to);
             made = true;
             if (may_give(state, h))
                 renew(search, h);

@@ -43,6 +43,9 @@ uint32_t plan_search_destinations(struct plan_search *search, const uint32_t **r
 uint32_t plan_search_best(struct plan_state *state, uint32_t v, uint32_t n, const uint32_t *hosts,
                           struct plan_gain *ret);
 
+// Moves VM v to host `to` and keeps the orders of destinations up to date.
+void plan_search_move(struct plan_search *search, uint32_t v, uint32_t to);
+
 // Tells that a host's sums changed.
 void plan_search_touch(struct plan_search *search, uint32_t h);
 
