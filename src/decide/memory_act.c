@@ -4,8 +4,8 @@
 
 static double band_of(const struct memory_vm_input *vm)
 {
-    return fmin(fmax(MEMORY_BAND_KIB, (double)vm->maxmem_kib * MEMORY_BAND_PERMILLE / 1000),
-                MEMORY_BAND_MOST_KIB);
+    return memory_part_kib((double)vm->maxmem_kib, MEMORY_BAND_PERMILLE, MEMORY_BAND_KIB,
+                           MEMORY_BAND_MOST_KIB);
 }
 
 // How large a difference moves a balloon: all hysteresis is here. least: the part of the dead band that this step asks

@@ -3,11 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static double part_of(double whole, double permille, double least, double most)
-{
-    return fmin(fmax(least, whole * permille / 1000), fmax(least, most));
-}
-
 static double limit_of(const struct memory_vm_input *vm)
 {
     double max = (double)vm->maxmem_kib;
@@ -29,8 +24,9 @@ static double floor_of(const struct memory_manager *m, const struct memory_vm_in
     // bridges the time until it is noticed.
     double keep =
         m->state.state == MEMORY_LOW || t->swap == MEMORY_YES
-            ? part_of(max, MEMORY_MARGIN_PERMILLE, MEMORY_MARGIN_KIB, MEMORY_MARGIN_MOST_KIB)
-            : part_of(max, MEMORY_HARD_KEEP_PERMILLE, MEMORY_HARD_KEEP_KIB, MEMORY_HARD_KEEP_MOST_KIB);
+            ? memory_part_kib(max, MEMORY_MARGIN_PERMILLE, MEMORY_MARGIN_KIB, MEMORY_MARGIN_MOST_KIB)
+            : memory_part_kib(max, MEMORY_HARD_KEEP_PERMILLE, MEMORY_HARD_KEEP_KIB,
+                              MEMORY_HARD_KEEP_MOST_KIB);
     double floor =
         memory_rules_lands_softly(m, vm, t) ? used * m->settings.swap_floor_permille / 1000 : used + keep;
     return fmin(fmax(floor, (double)m->settings.floor_kib), max);
@@ -44,7 +40,7 @@ void memory_rules_plan(const struct memory_manager *m, const struct memory_vm_in
     bool waits = t->condition == MEMORY_WAITING && m->at.ms - t->trouble_since.ms < MEMORY_STUCK_MS;
     *p = (struct memory_plan){.part = t->condition == MEMORY_ACTIVE || waits};
     p->floor = fmin(floor_of(m, vm, t, used), fmax(limit, used));
-    double keep = part_of(max, MEMORY_KEEP_PERMILLE, MEMORY_KEEP_KIB, MEMORY_KEEP_MOST_KIB);
+    double keep = memory_part_kib(max, MEMORY_KEEP_PERMILLE, MEMORY_KEEP_KIB, MEMORY_KEEP_MOST_KIB);
     double wants = fmin(t->settled_kib, t->current_kib + t->swapped_kib);
     double need = memory_rules_lands_softly(m, vm, t) ? wants : fmax(wants, p->floor);
     p->wants = fmin(wants, limit);
@@ -69,7 +65,7 @@ void memory_rules_plan(const struct memory_manager *m, const struct memory_vm_in
 
 static double worth_draining(double max)
 {
-    return part_of(max, MEMORY_DRAIN_PERMILLE, MEMORY_DRAIN_KIB, MEMORY_DRAIN_MOST_KIB);
+    return memory_part_kib(max, MEMORY_DRAIN_PERMILLE, MEMORY_DRAIN_KIB, MEMORY_DRAIN_MOST_KIB);
 }
 
 // Whether a drain has brought what it can or was for.

@@ -227,9 +227,8 @@ void memory_track_step(struct memory_track *t, const struct memory_vm_input *vm,
     if (t->fresh && t->certain && t->used_rate_kib_s < -MEMORY_GROWTH_KIB_S)
         t->growth_kib_s = 0; // it has turned round
     double wanted = memory_track_used_kib(t) + t->swapped_kib;
-    if (fabs(wanted - t->settled_kib) >
-        fmin(fmax(MEMORY_SETTLED_KIB, (double)vm->maxmem_kib * MEMORY_SETTLED_PERMILLE / 1000),
-             MEMORY_SETTLED_MOST_KIB))
+    if (fabs(wanted - t->settled_kib) > memory_part_kib((double)vm->maxmem_kib, MEMORY_SETTLED_PERMILLE,
+                                                        MEMORY_SETTLED_KIB, MEMORY_SETTLED_MOST_KIB))
         t->settled_kib = wanted;
     t->growth_kib_s = fmax(smoothed(t->growth_kib_s, 0, elapsed_s, MEMORY_GROWTH_FADES_TAU_S),
                            fmax(t->used_rate_kib_s, t->resident_rate_kib_s));

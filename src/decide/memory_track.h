@@ -6,6 +6,7 @@
 #ifndef BALLAST_DECIDE_MEMORY_TRACK_H
 #define BALLAST_DECIDE_MEMORY_TRACK_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -69,6 +70,12 @@
 // A balloon that was seen to move within this time may have moved since the guest counted; steps further
 // apart than this have seen nothing of it.
 #define MEMORY_MOVES_MS 3000
+
+// A part of the whole, at least `least`, and above that at most `most`. KiB.
+static inline double memory_part_kib(double whole, double permille, double least, double most)
+{
+    return fmin(fmax(least, whole * permille / 1000), fmax(least, most));
+}
 
 struct memory_track {
     uint64_t id;
