@@ -68,6 +68,15 @@ int file_read(const char *path, size_t max_bytes, char **ret_data, size_t *ret_s
     return read_all(fd, path, hint, max_bytes, ret_data, ret_size, err);
 }
 
+int file_read_input(const char *path, size_t max_bytes, char **ret_data, size_t *ret_size, struct error *err)
+{
+    if (file_read(path, max_bytes, ret_data, ret_size, err) == 0)
+        return 0;
+    if (err && err->kind != ERROR_MEMORY)
+        err->kind = ERROR_INPUT;
+    return -1;
+}
+
 long file_read_small_at(int dir_fd, const char *path, char *buffer, size_t size)
 {
     __attribute__((cleanup(cleanup_close))) int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);

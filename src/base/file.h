@@ -10,6 +10,9 @@
 // that *ret_size does not count; free it. Errors name the path; a larger file is ERROR_INPUT.
 int file_read(const char *path, size_t max_bytes, char **ret_data, size_t *ret_size, struct error *err);
 
+// The same of a file that the user named: one that cannot be read is wrong input (ERROR_INPUT), whatever the reason.
+int file_read_input(const char *path, size_t max_bytes, char **ret_data, size_t *ret_size, struct error *err);
+
 // Reads a small kernel file (/proc, cgroup) of unknown size into buffer, terminated; returns the length,
 // or -1 with errno set. A longer file is cut.
 long file_read_small(const char *path, char *buffer, size_t size);

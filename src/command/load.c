@@ -17,11 +17,8 @@ int load_snapshot(const char *path, struct snapshot **ret_snapshot, struct error
 {
     __attribute__((cleanup(cleanup_free))) char *text = NULL;
     size_t size;
-    if (file_read(path, SNAPSHOT_JSON_MAX_BYTES, &text, &size, err) < 0) {
-        if (err->kind != ERROR_MEMORY) // a file that cannot be read is wrong usage, not a failure of the work
-            err->kind = ERROR_INPUT;
+    if (file_read_input(path, SNAPSHOT_JSON_MAX_BYTES, &text, &size, err) < 0)
         return -1;
-    }
     union {
         const char *in;
         void *out;

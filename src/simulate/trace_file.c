@@ -12,11 +12,8 @@ static int read_unpacked(const char *path, char **ret_text, size_t *ret_size, st
 {
     CLEANUP(free) char *data = NULL;
     size_t size;
-    if (file_read(path, TRACE_FILE_MAX_BYTES, &data, &size, err) < 0) {
-        if (err && err->kind != ERROR_MEMORY) // a file that cannot be read is wrong usage, not failed work
-            err->kind = ERROR_INPUT;
+    if (file_read_input(path, TRACE_FILE_MAX_BYTES, &data, &size, err) < 0)
         return -1;
-    }
     return unpack(path, data, size, TRACE_FILE_MAX_BYTES, ret_text, ret_size, err);
 }
 
