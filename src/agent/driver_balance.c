@@ -88,9 +88,9 @@ static void order(struct driver *d, const struct immediate_output *out, const ch
     if (running) {
         d->ordered_vm = out->vm;
         d->ordered = model_move(&d->balance_feed.input, out);
-    }
-    if (!running) // it is as if it had been done: the next one is said only when its effect could have been seen
+    } else { // it is as if it had been done: the next one is said only when its effect could have been seen
         immediate_report(d->immediate, out->vm, IMMEDIATE_DONE, out->duration_s, d->now);
+    }
 }
 
 static void note_candidates(const struct driver *d, const struct immediate_output *out, char *text,
