@@ -134,19 +134,22 @@ def period(lab):
     return text + plot("period", "loss against the period of decisions", draw, size=(8.4, 3.6), columns=2)
 
 
-@section("The price of earlier migrations")
-def penalty(lab):
+def on_both_traces(lab, cases, knobs):
+    """(case, name of the trace, result) of ballast on the trace by the second, then on the generated one."""
     trace = lab.generated(200, 24)
     second = seconds_trace(lab, 48, SECONDS_HOURS, 7)
+    runs = [(c, lab.run(second, "ballast", hosts=SECONDS_HOSTS, world_slot_s=1, **knobs(c)),
+             lab.run(trace, "ballast", hours=LOAD_HOURS, hosts=6, **SMALL, **knobs(c))) for c in cases]
+    return ([(c, "by the second", fast.result()) for c, fast, _ in runs]
+            + [(c, "generated, 6 hosts", slow.result()) for c, _, slow in runs])
+
+
+@section("The price of earlier migrations")
+def penalty(lab):
     shapes = [("none", "no"), ("linear", "no"), ("quadratic", "no"), ("exponential", "no"), ("none", "yes"),
               ("quadratic", "yes")]
-    runs = [(s, b, lab.run(trace, "ballast", hours=LOAD_HOURS, hosts=6, **SMALL, policy_penalty=s, policy_bars=b),
-             lab.run(second, "ballast", hosts=SECONDS_HOSTS, world_slot_s=1, policy_penalty=s, policy_bars=b)) for s, b in shapes]
-    rows = []
-    for s, b, slow, fast in runs:
-        for name, r in (("generated, 6 hosts", slow.result()), ("by the second", fast.result())):
-            rows.append([s, b, name, r["lost_vm_s"], r["migrations"], r["migrations_per_vm_max"], r["returns_1h"]])
-    rows.sort(key=lambda row: row[2])
+    rows = [[s, b, name, r["lost_vm_s"], r["migrations"], r["migrations_per_vm_max"], r["returns_1h"]]
+            for (s, b), name, r in on_both_traces(lab, shapes, lambda c: {"policy_penalty": c[0], "policy_bars": c[1]})]
     return ("A chain is one VM that moves again and again, ping-pong a return within the hour. With n the count of a VM's "
             "migrations, halved every hour, the price of the next is multiplied by 1 + n² (`quadratic`, what ballastd "
             "does), 1 + n, 2ⁿ or 1. The bars are apart from that: no return to a host within 65 minutes, no more than 6 "
@@ -157,17 +160,9 @@ def penalty(lab):
 
 @section("What threshold reporting saves and costs")
 def reports(lab):
-    trace = lab.generated(200, 24)
-    second = seconds_trace(lab, 48, SECONDS_HOURS, 7)
-    parts = [0, 0.5, 1, 2, 4]
-    runs = [(p, lab.run(trace, "ballast", hours=LOAD_HOURS, hosts=6, **SMALL, policy_report_part=p),
-             lab.run(second, "ballast", hosts=SECONDS_HOSTS, world_slot_s=1, policy_report_part=p)) for p in parts]
-    rows = []
-    for p, slow, fast in runs:
-        for name, r in (("generated, 6 hosts", slow.result()), ("by the second", fast.result())):
-            rows.append([p, name, r["rows_sampled"], r["rows_reported"],
-                         "%.1f %%" % (100 * r["rows_reported"] / r["rows_sampled"]), r["lost_vm_s"], r["migrations"]])
-    rows.sort(key=lambda row: row[1])
+    rows = [[p, name, r["rows_sampled"], r["rows_reported"],
+             "%.1f %%" % (100 * r["rows_reported"] / r["rows_sampled"]), r["lost_vm_s"], r["migrations"]]
+            for p, name, r in on_both_traces(lab, [0, 0.5, 1, 2, 4], lambda p: {"policy_report_part": p})]
     return ("A VM's row is written when a figure of it changed by more than a threshold (0.1 cores and 10 %, 32 MiB and 10 %), "
             "when the sum of its host drifted by 2 %, or after 300 s. `part` multiplies all thresholds but the 300 s: at 0 "
             "every change is told at once. The generated trace changes once in 300 s and every row is renewed then anyway, so it "
