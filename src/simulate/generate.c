@@ -9,7 +9,7 @@
 const char *const generate_class_name[GENERATE_CLASSES] = {"steady", "daily", "bursty", "batch", "idle"};
 
 // Parts of all VMs, cumulative.
-static const double class_part[GENERATE_CLASSES] = {0.10, 0.20, 0.31, 0.44, 1.0};
+static const double class_part[GENERATE_CLASSES] = {0.09, 0.20, 0.29, 0.42, 1.0};
 
 #define SLOTS_A_DAY 288
 #define CROWDS_A_DAY 1.5 // flash crowds
@@ -79,14 +79,14 @@ static struct vm_state new_vm(struct random *r)
     vm.nightly_pct = 1 + 4 * random_unit(r);
     switch (vm.class) {
     case GENERATE_STEADY:
-        vm.base_pct = 2 * pareto(r, 14);
+        vm.base_pct = 4 * pareto(r, 9);
         vm.noise_pct = 0.10 * vm.base_pct;
         vm.mean_gap = 100;
         vm.mean_burst = 2;
         break;
     case GENERATE_DAILY:
         vm.base_pct = 1 + 2 * random_unit(r);
-        vm.swing_pct = 5 * pareto(r, 9);
+        vm.swing_pct = 12 * pareto(r, 5);
         vm.noise_pct = 0.12 * vm.swing_pct;
         vm.mean_gap = 200;
         vm.mean_burst = 3;
@@ -94,22 +94,24 @@ static struct vm_state new_vm(struct random *r)
     case GENERATE_BURSTY:
         vm.base_pct = 1 + 3 * random_unit(r);
         vm.mean_gap = 15 + 60 * random_unit(r);
-        vm.mean_burst = 1 + 3 * random_unit(r);
+        vm.mean_burst = 1 + 5 * random_unit(r);
         break;
     case GENERATE_BATCH:
         vm.base_pct = 1;
-        vm.mean_gap = 40 + 160 * random_unit(r);
+        vm.mean_gap = 40 + 140 * random_unit(r);
         vm.mean_burst = 5 + 55 * random_unit(r);
         break;
     case GENERATE_IDLE:
     case GENERATE_CLASSES:
-        vm.base_pct = 0.1 + 1.2 * random_unit(r) * random_unit(r);
-        vm.noise_pct = 0.15 * vm.base_pct + 0.05;
+        vm.base_pct = fmax(1.9 * random_unit(r) - 0.25, 0.02);
+        vm.nightly_pct *= 0.5;
+        vm.noise_pct = 0.1 * vm.base_pct;
         vm.mean_gap = 250;
-        vm.mean_burst = 1.5;
+        vm.mean_burst = 1 + 0.7 * random_unit(r);
         break;
     }
-    vm.mem_base = 0.003 + 0.022 * pareto(r, 20);
+    double p = pareto(r, 4.8);
+    vm.mem_base = 0.003 + 0.014 * p * p;
     vm.mem_swing = vm.mem_base * (0.5 + 4 * random_unit(r));
     vm.mem = vm.mem_base;
     return vm;
@@ -121,7 +123,7 @@ static double burst_height(const struct vm_state *vm, struct random *r)
     case GENERATE_BATCH:
         return 86 + 14 * random_unit(r);
     case GENERATE_BURSTY:
-        return 12 * pareto(r, 8);
+        return 16 * pareto(r, 6);
     case GENERATE_STEADY:
     case GENERATE_DAILY:
     case GENERATE_IDLE:
@@ -146,16 +148,16 @@ static double next_cpu(struct vm_state *vm, struct random *r, uint32_t slot, boo
 {
     vm->level += 0.02 * normal(r) - 0.01 * (vm->level - 1);
     vm->level = fmin(fmax(vm->level, 0.3), 2.5);
-    if (vm->burst_left > 0)
-        vm->burst_left--;
-    else
-        vm->burst_pct = 0;
     if (vm->burst_left == 0 && random_unit(r) < 1 / vm->mean_gap) {
         vm->burst_left = geometric(r, vm->mean_burst);
         vm->burst_pct = burst_height(vm, r);
     }
     double pct = (vm->base_pct + vm->swing_pct * working_day(slot, vm->shift_slots)) * vm->level +
-                 vm->burst_pct + vm->noise_pct * normal(r);
+                 vm->noise_pct * normal(r);
+    if (vm->burst_left > 0) {
+        pct += vm->burst_pct;
+        vm->burst_left--;
+    }
     if (slot % SLOTS_A_DAY >= 24 && slot % SLOTS_A_DAY < 27)
         pct += vm->nightly_pct;
     if (crowd && vm->class != GENERATE_IDLE)

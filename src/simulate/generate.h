@@ -1,9 +1,9 @@
-// A long trace made up from a seed: VMs of the kinds that real clusters have, fitted to two public traces.
+// A long trace made up from a seed: VMs of the kinds that real clusters have, fitted to a public trace.
 //
 // Five classes of workload: steady, daily (follows the working day), bursty (short, high, heavy-tailed), batch (hours
 // at full load, then nothing) and idle. Their shares, levels and noise are fitted so that over all VMs mean,
-// standard deviation, quantiles and autocorrelation of CPU, and level and spread of memory, come near the Bitbrains
-// set (docs/simulation.md shows the fit, docs/evaluation.md that of every `make evaluation`). Bursts come together:
+// standard deviation, quantiles, autocorrelation and cross-correlation of CPU, and level of memory, come near the Bitbrains
+// set (docs/evaluation.md has the fit of every `make evaluation`). Bursts come together:
 // flash crowds raise a tenth of all VMs at once.
 #ifndef BALLAST_SIMULATE_GENERATE_H
 #define BALLAST_SIMULATE_GENERATE_H

@@ -261,6 +261,35 @@ static void a_packed_start_packs_as_soon_as_anything_is_known(void **state)
     assert_true(early.migrations > 0 && late.migrations == early.migrations);
 }
 
+// Lag-1 autocorrelation of a VM's samples; 0 where it does not vary.
+static double autocorrelation(const struct trace *t, uint32_t v)
+{
+    const float *x = t->cpu_pct + trace_sample(t, v, t->first[v]);
+    uint32_t n = t->last[v] - t->first[v] + 1;
+    double mean = 0, products = 0, squares = 0;
+    for (uint32_t i = 0; i < n; i++)
+        mean += (double)x[i] / n;
+    for (uint32_t i = 0; i < n; i++)
+        squares += ((double)x[i] - mean) * ((double)x[i] - mean);
+    for (uint32_t i = 1; i < n; i++)
+        products += ((double)x[i] - mean) * ((double)x[i - 1] - mean);
+    return squares > 0 ? products / squares : 0;
+}
+
+// Bitbrains 2013-7 has a mean of 0.47; bursts a slot too long gave 0.69.
+static void generated_vms_are_as_persistent_as_the_real_set(void **state)
+{
+    (void)state;
+    struct error err;
+    struct trace *t;
+    generate_trace(434, 2016, 1, &t, &err);
+    double sum = 0;
+    for (uint32_t v = 0; v < t->n_vms; v++)
+        sum += autocorrelation(t, v);
+    assert_true(sum / t->n_vms > 0.42 && sum / t->n_vms < 0.52);
+    trace_free(t);
+}
+
 static void generated_traces_depend_on_the_seed_alone(void **state)
 {
     (void)state;
@@ -351,6 +380,7 @@ int main(void)
         cmocka_unit_test(equal_seeds_give_equal_results_under_every_policy),
         cmocka_unit_test(a_packed_start_packs_as_soon_as_anything_is_known),
         cmocka_unit_test(generated_traces_depend_on_the_seed_alone),
+        cmocka_unit_test(generated_vms_are_as_persistent_as_the_real_set),
         cmocka_unit_test(a_written_trace_reads_back_the_same),
         cmocka_unit_test(scenario_errors_name_line_and_cure),
         cmocka_unit_test(host_sections_make_host_types),
