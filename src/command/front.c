@@ -51,6 +51,5 @@ int live_with_snapshot(const char *given,
     (void)given;
     (void)use;
     (void)values;
-    error_set(err, ERROR_FAILED, "a live cluster is read by " FULL);
-    return EXIT_FAILED;
+    return error_set(err, ERROR_FAILED, "a live cluster is read by " FULL);
 }

@@ -6,7 +6,6 @@
 
 #include "agent/options.h"
 #include "agent/settings.h"
-#include "command/verbs.h"
 
 int live_location(const char *given, char *buffer, size_t size, const char **ret_location, struct error *err)
 {
@@ -46,35 +45,27 @@ int live_open(const char *given, bool write, struct store **ret_store, struct er
 
 int live_read(const char *given, struct store_cluster **ret_cluster, struct error *err)
 {
-    struct store *store = NULL;
+    CLEANUP(store_close) struct store *store = NULL;
     if (live_open(given, false, &store, err) < 0)
         return -1;
-    int rc = store_read_cluster(store, NULL, ret_cluster, err);
-    store_close(store);
-    return rc;
+    return store_read_cluster(store, NULL, ret_cluster, err);
 }
 
 int live_with_snapshot(const char *given,
                        int (*use)(const void *values, const struct snapshot *snapshot, struct error *err),
                        const void *values, struct error *err)
 {
-    struct store_cluster *cluster = NULL;
+    CLEANUP(store_cluster_free) struct store_cluster *cluster = NULL;
     if (live_read(given, &cluster, err) < 0)
-        return exit_status_of(err);
+        return -1;
     const struct snapshot *snapshot = cluster->snapshot;
-    int status;
-    if (snapshot->hosts.n == 0) {
-        error_set(err, ERROR_FAILED, "no host has joined the cluster yet: start ballastd on its hosts");
-        status = exit_status_of(err);
-    } else if (snapshot_check(snapshot, err) < 0) {
-        error_context(err, "the cluster as reported");
-        status = exit_status_of(err);
-    } else {
-        // what is on its way, excluded or managed by others is not movable in this snapshot already
-        status = use(values, snapshot, err);
-    }
-    store_cluster_free(cluster);
-    return status;
+    if (snapshot->hosts.n == 0)
+        return error_set(err, ERROR_FAILED,
+                         "no host has joined the cluster yet: start ballastd on its hosts");
+    if (snapshot_check(snapshot, err) < 0)
+        return error_context(err, "the cluster as reported");
+    // what is on its way, excluded or managed by others is not movable in this snapshot already
+    return use(values, snapshot, err);
 }
 
 int live_find_vm(const struct store_cluster *cluster, const char *word, const struct store_vm **ret_vm,

@@ -2,6 +2,7 @@
 #ifndef BALLAST_COMMAND_LIVE_H
 #define BALLAST_COMMAND_LIVE_H
 
+#include "base/cleanup.h"
 #include "command/options.h"
 #include "command/table.h"
 #include "decide/score.h"
@@ -11,6 +12,12 @@
     OPTION_TEXT(                                                                                             \
         type_, store, "store", "PATH", NULL,                                                                 \
         "the cluster's store; else BALLAST_STORE, else what ballast.conf says, else " STORE_DEFAULT_PATH)
+
+DEFINE_CLEANUP(struct store *, store_close);
+DEFINE_CLEANUP(struct store_cluster *, store_cluster_free);
+DEFINE_CLEANUP(struct store_events *, store_events_free);
+DEFINE_CLEANUP(struct store_migrations *, store_migrations_free);
+DEFINE_CLEANUP(struct store_settings *, store_settings_free);
 
 #define LIVE_STORE_TEXT                                                                                      \
     "The store is --store, else BALLAST_STORE, else that of /etc/ballast/ballast.conf, "                     \
@@ -28,7 +35,7 @@ void live_score(const struct store_cluster *cluster, struct score *ret);
 // Opens, reads the whole cluster, closes. Free with store_cluster_free.
 int live_read(const char *given, struct store_cluster **ret_cluster, struct error *err);
 
-// Reads the whole cluster, checks it and calls use(values, its snapshot, err); returns an exit status.
+// Reads the whole cluster, checks it and returns what use(values, its snapshot, err) does, or -1.
 int live_with_snapshot(const char *given,
                        int (*use)(const void *values, const struct snapshot *snapshot, struct error *err),
                        const void *values, struct error *err);

@@ -38,18 +38,7 @@ static void cell_or_dash(struct table *t, bool known, int digits, double value)
 
 void live_table_migrations(const struct store_migration *migrations, size_t n)
 {
-    struct table *t = table_new();
-    table_column(t, "ID", ALIGN_RIGHT);
-    table_column(t, "STATE", ALIGN_LEFT);
-    table_column(t, "VM", ALIGN_LEFT);
-    table_column(t, "FROM", ALIGN_LEFT);
-    table_column(t, "TO", ALIGN_LEFT);
-    table_column(t, "AGE", ALIGN_RIGHT);
-    table_column(t, "TOOK s", ALIGN_RIGHT);
-    table_column(t, "MiB LEFT", ALIGN_RIGHT);
-    table_column(t, "GAIN", ALIGN_RIGHT);
-    table_column(t, "COST", ALIGN_RIGHT);
-    table_column(t, "REASON", ALIGN_LEFT);
+    struct table *t = table_new(">ID|STATE|VM|FROM|TO|>AGE|>TOOK s|>MiB LEFT|>GAIN|>COST|REASON");
     for (size_t i = 0; i < n; i++) {
         const struct store_migration *m = &migrations[i];
         char age[16];
@@ -67,8 +56,7 @@ void live_table_migrations(const struct store_migration *migrations, size_t n)
         table_cell(t, STYLE_PLAIN, "%s%s%s", m->move.reason ? m->move.reason : "", m->text ? "; " : "",
                    m->text ? m->text : "");
     }
-    table_print(t, stdout);
-    table_free(t);
+    table_print_take(t, stdout);
 }
 
 // Text from others may hold anything; a terminal must not obey it.
@@ -113,12 +101,7 @@ void live_list_decisions(const struct store_decision *decisions, size_t n, bool 
 void live_table_events(const struct store_event *events, size_t n)
 {
     static const enum style styles[] = {STYLE_PLAIN, STYLE_WARN, STYLE_BAD};
-    struct table *t = table_new();
-    table_column(t, "TIME", ALIGN_LEFT);
-    table_column(t, "EVENT", ALIGN_LEFT);
-    table_column(t, "HOST", ALIGN_LEFT);
-    table_column(t, "VM", ALIGN_LEFT);
-    table_column(t, "WHAT", ALIGN_LEFT);
+    struct table *t = table_new("TIME|EVENT|HOST|VM|WHAT");
     for (size_t i = 0; i < n; i++) {
         const struct store_event *e = &events[i];
         time_t seconds = (time_t)(e->at.ms / 1000);
@@ -132,6 +115,5 @@ void live_table_events(const struct store_event *events, size_t n)
         table_cell(t, STYLE_BOLD, "%s", e->vm_name ? e->vm_name : "");
         table_cell(t, STYLE_PLAIN, "%s", e->text);
     }
-    table_print(t, stdout);
-    table_free(t);
+    table_print_take(t, stdout);
 }

@@ -77,7 +77,9 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
                   *verb->words ? verb->words : "no argument");
         status = usage_error(verb, &err);
     } else {
-        status = verb->run(values, words, n_words, &err);
+        status = verb->run(values, words, &err);
+        if (status < 0)
+            status = err.kind == ERROR_INPUT ? EXIT_USAGE : EXIT_FAILED;
         if (err.kind != ERROR_NONE)
             fprintf(stderr, "ballast %s: %s\n", verb->name, err.text);
     }
@@ -87,11 +89,6 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
         status = EXIT_FAILED;
     }
     return status;
-}
-
-int exit_status_of(const struct error *err)
-{
-    return err->kind == ERROR_INPUT ? EXIT_USAGE : EXIT_FAILED;
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,7 @@
 #include "command/score_print.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "command/table.h"
 #include "command/verbs.h"
@@ -52,8 +53,7 @@ void score_put_keys(struct json_writer *w, const struct score *score)
 
 void score_print_table(FILE *out, const char *const *titles, const struct score *scores, unsigned n)
 {
-    struct table *t = table_new();
-    table_column(t, "", ALIGN_LEFT);
+    struct table *t = table_new("");
     for (unsigned c = 0; c < n; c++)
         table_column(t, titles[c], ALIGN_RIGHT);
     for (size_t i = 0; i < N_FIGURES; i++) {
@@ -61,15 +61,27 @@ void score_print_table(FILE *out, const char *const *titles, const struct score 
         for (unsigned c = 0; c < n; c++)
             table_cell(t, STYLE_PLAIN, figures[i].count ? "%.0f" : "%.4f", value_of(&scores[c], &figures[i]));
     }
-    table_print(t, out);
-    table_free(t);
+    table_print_take(t, out);
 }
 
-int json_print_take(struct json_writer *w, struct error *err)
+struct json_writer *json_print_begin(const char *format)
 {
+    struct json_writer *w = json_writer_new(true);
+    if (!w) {
+        fputs("ballast: no memory for JSON\n", stderr);
+        abort();
+    }
+    json_object_begin(w);
+    json_key_string(w, "format", format);
+    return w;
+}
+
+int json_print_end(struct json_writer *w, struct error *err)
+{
+    json_object_end(w);
     const char *text = json_writer_text(w, NULL, err);
     if (text)
         puts(text);
     json_writer_free(w);
-    return text ? EXIT_DONE : EXIT_FAILED;
+    return text ? EXIT_DONE : -1;
 }

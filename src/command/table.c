@@ -45,24 +45,21 @@ static int width_of(const char *text)
     return width;
 }
 
-struct table *table_new(void)
+struct table *table_new(const char *columns)
 {
     struct table *t = calloc(1, sizeof *t);
     check(t ? 0 : -1);
     t->arena = arena_new(0);
     check(t->arena ? 0 : -1);
-    return t;
-}
-
-struct table *table_free(struct table *t)
-{
-    if (!t)
-        return NULL;
-    columns_free(&t->columns);
-    cells_free(&t->cells);
-    arena_free(t->arena);
-    free(t);
-    return NULL;
+    for (const char *title = columns, *end;; title = end + 1) {
+        bool right = *title == '>';
+        title += right;
+        end = strchrnul(title, '|');
+        table_column(t, arena_strndup(t->arena, title, (size_t)(end - title)),
+                     right ? ALIGN_RIGHT : ALIGN_LEFT);
+        if (!*end)
+            return t;
+    }
 }
 
 void table_column(struct table *t, const char *title, enum table_align align)
@@ -80,7 +77,6 @@ void table_cell(struct table *t, enum style style, const char *format, ...)
     for (char *c = text; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = '?';
-    check(t->columns.n ? 0 : -1);
     struct column *column = &t->columns.at[t->cells.n % t->columns.n];
     int width = width_of(text);
     if (width > column->width)
@@ -100,14 +96,16 @@ static void print_cell(const struct table *t, FILE *out, size_t column, const ch
     fputs(last ? "\n" : "  ", out);
 }
 
-void table_print(struct table *t, FILE *out)
+void table_print_take(struct table *t, FILE *out)
 {
-    if (t->columns.n == 0)
-        return;
     for (size_t i = 0; i < t->columns.n; i++)
         print_cell(t, out, i, t->columns.at[i].title, STYLE_BOLD);
     for (size_t i = 0; i < t->cells.n; i++)
         print_cell(t, out, i % t->columns.n, t->cells.at[i].text, t->cells.at[i].style);
+    columns_free(&t->columns);
+    cells_free(&t->cells);
+    arena_free(t->arena);
+    free(t);
 }
 
 bool style_enabled(FILE *out)

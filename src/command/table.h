@@ -14,17 +14,19 @@ enum style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_GOOD, STYLE_WARN, STYLE_B
 
 struct table;
 
-// Aborts when out of memory, as all of table does: a program that cannot print has nothing else to do.
-struct table *table_new(void);
-struct table *table_free(struct table *t); // takes NULL, returns NULL
+// columns: their titles separated by '|', those of figures with '>' before them ("VM|HOST|>MiB"). Aborts when out
+// of memory, as all of table does: a program that cannot print has nothing else to do.
+struct table *table_new(const char *columns);
 
+// One column more, before the first cell.
 void table_column(struct table *t, const char *title, enum table_align align);
 
 // Adds the next cell of the current row; rows fill from left to right and begin by themselves.
 void table_cell(struct table *t, enum style style, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-void table_print(struct table *t, FILE *out);
+// Prints and frees it.
+void table_print_take(struct table *t, FILE *out);
 
 // Whether out is a terminal that takes colours and nobody said NO_COLOR.
 bool style_enabled(FILE *out);

@@ -64,50 +64,40 @@ static int print(const struct store_migrations *waiting, bool json, struct error
             printf("Nothing waits for approval.\n");
         return EXIT_DONE;
     }
-    struct json_writer *w = json_writer_new(true);
-    if (!w)
-        return exit_status_of((error_set(err, ERROR_MEMORY, "no memory"), err));
-    json_object_begin(w);
-    json_key_string(w, "format", "ballast-approvals-1");
-    json_key(w, "migrations");
-    json_array_begin(w);
+    struct json_writer *w = json_print_begin("ballast-approvals-1");
+    json_key_array(w, "migrations");
     for (size_t i = 0; i < waiting->n; i++)
         live_json_migration(w, &waiting->at[i]);
     json_array_end(w);
-    json_object_end(w);
-    return json_print_take(w, err);
+    return json_print_end(w, err);
 }
 
-static int run(const void *values, char **words, int n_words, struct error *err)
+static int run(const void *values, char **words, struct error *err)
 {
     const struct approve_options *o = values;
-    bool change = o->all || n_words > 0;
+    bool change = o->all || words[0];
     uint64_t ids[MOST_IDS];
+    size_t n_ids = 0;
     if (o->reject && !change)
-        return exit_status_of((error_set(err, ERROR_INPUT, "--reject: name migrations, or --all"), err));
-    for (int i = 0; i < n_words; i++)
-        if (parse_id(words[i], &ids[i], err) < 0)
-            return exit_status_of(err);
-    struct store *store = NULL;
-    struct store_migrations *waiting = NULL;
+        return error_set(err, ERROR_INPUT, "--reject: name migrations, or --all");
+    for (; words[n_ids]; n_ids++)
+        if (parse_id(words[n_ids], &ids[n_ids], err) < 0)
+            return -1;
+    CLEANUP(store_close) struct store *store = NULL;
+    CLEANUP(store_migrations_free) struct store_migrations *waiting = NULL;
     if (live_open(o->store, change, &store, err) < 0)
-        return exit_status_of(err);
+        return -1;
     int rc = store_read_migrations(store, &(struct store_migration_filter){.waiting = true}, &waiting, err);
     for (size_t i = 0; rc == 0 && o->all && i < waiting->n; i++)
         if (waiting->at[i].state == STORE_MIGRATION_PROPOSED)
             rc = decide(store, waiting->at[i].id, o->reject, err);
-    for (int i = 0; rc == 0 && !o->all && i < n_words; i++)
+    for (size_t i = 0; rc == 0 && !o->all && i < n_ids; i++)
         rc = decide(store, ids[i], o->reject, err);
     if (rc == 0 && change) { // show what became of it
         waiting = store_migrations_free(waiting);
         rc = store_read_migrations(store, &(struct store_migration_filter){.waiting = true}, &waiting, err);
     }
-    int status = rc < 0 ? exit_status_of(err) : EXIT_DONE;
-    if (rc == 0 && (!change || o->json))
-        status = print(waiting, o->json, err);
-    store_migrations_free(waiting);
-    store_close(store);
-    return status;
+    return rc == 0 && (!change || o->json) ? print(waiting, o->json, err) : rc;
 }
 
 const struct verb verb_approve = {
@@ -118,8 +108,6 @@ const struct verb verb_approve = {
     .more =
         "In mode recommend migrations wait here for some minutes. An approved one is checked again when it\n"
         "starts, and carried out by the agent of its source. " LIVE_STORE_TEXT,
-    .options = rows,
-    .n_options = sizeof rows / sizeof *rows,
-    .values_size = sizeof(struct approve_options),
+    VERB_OPTIONS(rows, struct approve_options),
     .run = run,
 };

@@ -27,27 +27,21 @@ static const struct option_row rows[] = {
 static int print_json(const struct store_events *events, const struct store_migrations *migrations,
                       struct error *err)
 {
-    struct json_writer *w = json_writer_new(true);
-    if (!w)
-        return exit_status_of((error_set(err, ERROR_MEMORY, "no memory"), err));
-    json_object_begin(w);
-    json_key_string(w, "format", "ballast-events-1");
-    json_key(w, migrations ? "migrations" : "events");
-    json_array_begin(w);
+    struct json_writer *w = json_print_begin("ballast-events-1");
+    json_key_array(w, migrations ? "migrations" : "events");
     for (size_t i = 0; migrations && i < migrations->n; i++)
         live_json_migration(w, &migrations->at[i]);
     for (size_t i = 0; events && i < events->n; i++)
         live_json_event(w, &events->at[i]);
     json_array_end(w);
-    json_object_end(w);
-    return json_print_take(w, err);
+    return json_print_end(w, err);
 }
 
 static int read_and_print(struct store *store, const struct events_options *o, const char *uuid,
                           struct error *err)
 {
-    struct store_events *events = NULL;
-    struct store_migrations *migrations = NULL;
+    CLEANUP(store_events_free) struct store_events *events = NULL;
+    CLEANUP(store_migrations_free) struct store_migrations *migrations = NULL;
     struct store_event_filter event_filter = {.host = o->host,
                                               .vm_uuid = uuid,
                                               .least = o->warnings ? STORE_WARNING : STORE_INFO,
@@ -56,37 +50,29 @@ static int read_and_print(struct store *store, const struct events_options *o, c
         .host = o->host, .vm_uuid = uuid, .limit = (uint32_t)o->limit};
     int rc = o->migrations ? store_read_migrations(store, &migration_filter, &migrations, err)
                            : store_read_events(store, &event_filter, &events, err);
-    int status = rc < 0 ? exit_status_of(err) : EXIT_DONE;
-    if (rc == 0 && o->json)
-        status = print_json(events, migrations, err);
-    else if (rc == 0 && migrations)
+    if (rc < 0)
+        return -1;
+    if (o->json)
+        return print_json(events, migrations, err);
+    if (migrations)
         live_table_migrations(migrations->at, migrations->n);
-    else if (rc == 0 && events)
+    else
         live_table_events(events->at, events->n);
-    store_migrations_free(migrations);
-    store_events_free(events);
-    return status;
+    return EXIT_DONE;
 }
 
-static int run(const void *values, char **words, int n_words, struct error *err)
+static int run(const void *values, char **words, struct error *err)
 {
     (void)words;
-    (void)n_words;
     const struct events_options *options = values;
-    struct store *store = NULL;
-    struct store_cluster *cluster = NULL;
+    CLEANUP(store_close) struct store *store = NULL;
+    CLEANUP(store_cluster_free) struct store_cluster *cluster = NULL;
     const struct store_vm *vm = NULL;
-    int status;
-    if (live_open(options->store, false, &store, err) < 0)
-        return exit_status_of(err);
-    if (options->vm && (store_read_cluster(store, NULL, &cluster, err) < 0 ||
-                        live_find_vm(cluster, options->vm, &vm, err) < 0))
-        status = exit_status_of(err);
-    else
-        status = read_and_print(store, options, vm ? vm->uuid : NULL, err);
-    store_cluster_free(cluster);
-    store_close(store);
-    return status;
+    if (live_open(options->store, false, &store, err) < 0 ||
+        (options->vm && (store_read_cluster(store, NULL, &cluster, err) < 0 ||
+                         live_find_vm(cluster, options->vm, &vm, err) < 0)))
+        return -1;
+    return read_and_print(store, options, vm ? vm->uuid : NULL, err);
 }
 
 const struct verb verb_events = {
@@ -94,8 +80,6 @@ const struct verb verb_events = {
     .words = "",
     .summary = "what happened, oldest first",
     .more = LIVE_STORE_TEXT,
-    .options = rows,
-    .n_options = sizeof rows / sizeof *rows,
-    .values_size = sizeof(struct events_options),
+    VERB_OPTIONS(rows, struct events_options),
     .run = run,
 };

@@ -34,7 +34,7 @@ struct story {
     struct store_settings *settings;
 };
 
-static void story_free(struct story *s)
+static void cleanup_story(struct story *s)
 {
     store_settings_free(s->settings);
     store_events_free(s->events);
@@ -134,7 +134,7 @@ static void print_figures(const struct story *s)
            s->host->cpu_demand_cores, s->host->cpu_cores);
 }
 
-static void print_text(const struct story *s)
+static int print_text(const struct story *s)
 {
     print_figures(s);
     print_obstacles(s);
@@ -161,68 +161,50 @@ static void print_text(const struct story *s)
         printf("\nEvents\n");
         live_table_events(s->events->at, s->events->n);
     }
+    return EXIT_DONE;
 }
 
 static int print_json(const struct story *s, struct error *err)
 {
-    struct json_writer *w = json_writer_new(true);
-    if (!w)
-        return exit_status_of((error_set(err, ERROR_MEMORY, "no memory"), err));
-    json_object_begin(w);
-    json_key_string(w, "format", "ballast-explain-1");
+    struct json_writer *w = json_print_begin("ballast-explain-1");
     json_key_string(w, "cluster_mode", store_mode_name(s->cluster->mode));
     json_key(w, "vm");
     live_json_vm(w, s->vm);
     json_key(w, "host");
     live_json_host(w, s->host);
-    json_key(w, "settings");
-    json_array_begin(w);
+    json_key_array(w, "settings");
     for (size_t i = 0; i < s->settings->n; i++)
         if (concerns(s, &s->settings->at[i]))
             live_json_setting(w, &s->settings->at[i]);
     json_array_end(w);
-    json_key(w, "decisions");
-    json_array_begin(w);
+    json_key_array(w, "decisions");
     for (size_t i = 0; i < s->of_vm->n; i++)
         live_json_decision(w, &s->of_vm->at[i]);
     json_array_end(w);
-    json_key(w, "host_decisions");
-    json_array_begin(w);
+    json_key_array(w, "host_decisions");
     for (size_t i = 0; i < s->of_host->n; i++)
         live_json_decision(w, &s->of_host->at[i]);
     json_array_end(w);
-    json_key(w, "migrations");
-    json_array_begin(w);
+    json_key_array(w, "migrations");
     for (size_t i = 0; i < s->migrations->n; i++)
         live_json_migration(w, &s->migrations->at[i]);
     json_array_end(w);
-    json_key(w, "events");
-    json_array_begin(w);
+    json_key_array(w, "events");
     for (size_t i = 0; i < s->events->n; i++)
         live_json_event(w, &s->events->at[i]);
     json_array_end(w);
-    json_object_end(w);
-    return json_print_take(w, err);
+    return json_print_end(w, err);
 }
 
-static int run(const void *values, char **words, int n_words, struct error *err)
+static int run(const void *values, char **words, struct error *err)
 {
-    (void)n_words;
     const struct explain_options *options = values;
-    struct store *store = NULL;
-    struct story story = {0};
-    int status = EXIT_DONE;
-    if (live_open(options->store, false, &store, err) < 0)
-        return exit_status_of(err);
-    if (story_read(store, words[0], (uint32_t)options->limit, &story, err) < 0)
-        status = exit_status_of(err);
-    else if (options->json)
-        status = print_json(&story, err);
-    else
-        print_text(&story);
-    story_free(&story);
-    store_close(store);
-    return status;
+    CLEANUP(store_close) struct store *store = NULL;
+    CLEANUP(story) struct story story = {0};
+    if (live_open(options->store, false, &store, err) < 0 ||
+        story_read(store, words[0], (uint32_t)options->limit, &story, err) < 0)
+        return -1;
+    return options->json ? print_json(&story, err) : print_text(&story);
 }
 
 const struct verb verb_explain = {
@@ -232,8 +214,6 @@ const struct verb verb_explain = {
     .most_words = 1,
     .summary = "what a VM has, needs and is entitled to; what was decided and why",
     .more = "VM is a name, a UUID or its beginning. " LIVE_STORE_TEXT,
-    .options = rows,
-    .n_options = sizeof rows / sizeof *rows,
-    .values_size = sizeof(struct explain_options),
+    VERB_OPTIONS(rows, struct explain_options),
     .run = run,
 };

@@ -34,16 +34,15 @@ static int write_file(const char *name, const char *suffix, const char *text, si
     return 0;
 }
 
-static int run(const void *values, char **words, int n_words, struct error *err)
+static int run(const void *values, char **words, struct error *err)
 {
     (void)words;
-    (void)n_words;
     const struct generate_options *o = values;
     struct trace *trace = NULL;
     char *vms = NULL, *usage = NULL;
     size_t vms_size, usage_size;
     if (!o->output)
-        return exit_status_of((error_set(err, ERROR_INPUT, "--output NAME is needed"), err));
+        return error_set(err, ERROR_INPUT, "--output NAME is needed");
     uint32_t slots = (uint32_t)ceil(o->hours * 3600 / TRACE_SLOT_S);
     int failed = generate_trace((uint32_t)o->vms, slots, (uint64_t)o->seed, &trace, err) < 0 ||
                  generate_write(trace, &vms, &vms_size, &usage, &usage_size, err) < 0 ||
@@ -52,7 +51,7 @@ static int run(const void *values, char **words, int n_words, struct error *err)
     trace_free(trace);
     free(vms);
     free(usage);
-    return failed ? exit_status_of(err) : EXIT_DONE;
+    return failed ? -1 : EXIT_DONE;
 }
 
 const struct verb verb_generate = {
@@ -62,8 +61,6 @@ const struct verb verb_generate = {
     .more = "The trace has steady, daily, bursty, batch and idle VMs, fitted to what public traces look "
             "like; the\n"
             "class of a VM begins its name.",
-    .options = rows,
-    .n_options = sizeof rows / sizeof *rows,
-    .values_size = sizeof(struct generate_options),
+    VERB_OPTIONS(rows, struct generate_options),
     .run = run,
 };

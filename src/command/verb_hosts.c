@@ -18,18 +18,12 @@ static const struct option_row rows[] = {
 
 static int print_json(const struct store_cluster *c, struct error *err)
 {
-    struct json_writer *w = json_writer_new(true);
-    if (!w)
-        return exit_status_of((error_set(err, ERROR_MEMORY, "no memory"), err));
-    json_object_begin(w);
-    json_key_string(w, "format", "ballast-hosts-1");
-    json_key(w, "hosts");
-    json_array_begin(w);
+    struct json_writer *w = json_print_begin("ballast-hosts-1");
+    json_key_array(w, "hosts");
     for (uint32_t h = 0; h < c->snapshot->hosts.n; h++)
         live_json_host(w, &c->hosts[h]);
     json_array_end(w);
-    json_object_end(w);
-    return json_print_take(w, err);
+    return json_print_end(w, err);
 }
 
 static void print_row(struct table *t, const struct store_host *h)
@@ -56,46 +50,24 @@ static void print_row(struct table *t, const struct store_host *h)
     table_cell(t, STYLE_WARN, "%s", h->closed && h->closed_why ? h->closed_why : "");
 }
 
-static void print_table(const struct store_cluster *c)
+static int print_table(const struct store_cluster *c)
 {
-    struct table *t = table_new();
-    table_column(t, "HOST", ALIGN_LEFT);
-    table_column(t, "STATE", ALIGN_LEFT);
-    table_column(t, "MODE", ALIGN_LEFT);
-    table_column(t, "VMS", ALIGN_RIGHT);
-    table_column(t, "CORES", ALIGN_RIGHT);
-    table_column(t, "WANTED", ALIGN_RIGHT);
-    table_column(t, "UNMET", ALIGN_RIGHT);
-    table_column(t, "MiB", ALIGN_RIGHT);
-    table_column(t, "CURRENT", ALIGN_RIGHT);
-    table_column(t, "USED", ALIGN_RIGHT);
-    table_column(t, "AVAILABLE", ALIGN_RIGHT);
-    table_column(t, "UNMET", ALIGN_RIGHT);
-    table_column(t, "MEMORY", ALIGN_LEFT);
-    table_column(t, "IN/OUT", ALIGN_RIGHT);
-    table_column(t, "SEEN", ALIGN_RIGHT);
-    table_column(t, "", ALIGN_LEFT);
+    struct table *t = table_new("HOST|STATE|MODE|>VMS|>CORES|>WANTED|>UNMET|>MiB|>CURRENT|>USED|>AVAILABLE|>"
+                                "UNMET|MEMORY|>IN/OUT|>SEEN|");
     for (uint32_t h = 0; h < c->snapshot->hosts.n; h++)
         print_row(t, &c->hosts[h]);
-    table_print(t, stdout);
-    table_free(t);
+    table_print_take(t, stdout);
+    return EXIT_DONE;
 }
 
-static int run(const void *values, char **words, int n_words, struct error *err)
+static int run(const void *values, char **words, struct error *err)
 {
     (void)words;
-    (void)n_words;
     const struct hosts_options *options = values;
-    struct store_cluster *cluster = NULL;
+    CLEANUP(store_cluster_free) struct store_cluster *cluster = NULL;
     if (live_read(options->store, &cluster, err) < 0)
-        return exit_status_of(err);
-    int status = EXIT_DONE;
-    if (options->json)
-        status = print_json(cluster, err);
-    else
-        print_table(cluster);
-    store_cluster_free(cluster);
-    return status;
+        return -1;
+    return options->json ? print_json(cluster, err) : print_table(cluster);
 }
 
 const struct verb verb_hosts = {
@@ -105,8 +77,6 @@ const struct verb verb_hosts = {
     .more = "CURRENT is what the balloons leave the VMs, USED what the VMs need; MEMORY is the state of the "
             "host's\n"
             "free memory: high (enough), soft, hard, low. " LIVE_STORE_TEXT,
-    .options = rows,
-    .n_options = sizeof rows / sizeof *rows,
-    .values_size = sizeof(struct hosts_options),
+    VERB_OPTIONS(rows, struct hosts_options),
     .run = run,
 };

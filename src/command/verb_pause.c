@@ -10,25 +10,21 @@ static const struct option_row rows[] = {LIVE_OPTION(struct pause_options)};
 
 static int set_mode(const struct pause_options *o, const char *mode, struct error *err)
 {
-    struct store *store = NULL;
+    CLEANUP(store_close) struct store *store = NULL;
     if (live_open(o->store, true, &store, err) < 0)
-        return exit_status_of(err);
-    int rc = store_set(store, STORE_SCOPE_CLUSTER, "", "mode", mode, err);
-    store_close(store);
-    return rc < 0 ? exit_status_of(err) : EXIT_DONE;
+        return -1;
+    return store_set(store, STORE_SCOPE_CLUSTER, "", "mode", mode, err);
 }
 
-static int run_pause(const void *values, char **words, int n_words, struct error *err)
+static int run_pause(const void *values, char **words, struct error *err)
 {
     (void)words;
-    (void)n_words;
     return set_mode(values, "observe", err);
 }
 
-static int run_resume(const void *values, char **words, int n_words, struct error *err)
+static int run_resume(const void *values, char **words, struct error *err)
 {
     (void)words;
-    (void)n_words;
     return set_mode(values, NULL, err);
 }
 
@@ -37,9 +33,7 @@ const struct verb verb_pause = {
     .words = "",
     .summary = "begin nothing more in the whole cluster (mode observe); what runs is finished",
     .more = LIVE_STORE_TEXT,
-    .options = rows,
-    .n_options = sizeof rows / sizeof *rows,
-    .values_size = sizeof(struct pause_options),
+    VERB_OPTIONS(rows, struct pause_options),
     .run = run_pause,
 };
 
@@ -48,8 +42,6 @@ const struct verb verb_resume = {
     .words = "",
     .summary = "end a pause: hosts and VMs act by their own modes again",
     .more = LIVE_STORE_TEXT,
-    .options = rows,
-    .n_options = sizeof rows / sizeof *rows,
-    .values_size = sizeof(struct pause_options),
+    VERB_OPTIONS(rows, struct pause_options),
     .run = run_resume,
 };

@@ -56,15 +56,8 @@ static int request_of(const struct place_options *o, struct place_request *ret, 
 
 static int print_json(const struct snapshot *s, const struct place_result *result, struct error *err)
 {
-    struct json_writer *w = json_writer_new(true);
-    if (!w) {
-        error_set(err, ERROR_MEMORY, "no memory");
-        return EXIT_FAILED;
-    }
-    json_object_begin(w);
-    json_key_string(w, "format", "ballast-place-1");
-    json_key(w, "placements");
-    json_array_begin(w);
+    struct json_writer *w = json_print_begin("ballast-place-1");
+    json_key_array(w, "placements");
     for (uint32_t i = 0; i < result->n_choices; i++) {
         const struct place_choice *c = &result->choices[i];
         json_object_begin(w);
@@ -77,8 +70,7 @@ static int print_json(const struct snapshot *s, const struct place_result *resul
         json_object_end(w);
     }
     json_array_end(w);
-    json_key(w, "rejected");
-    json_array_begin(w);
+    json_key_array(w, "rejected");
     for (uint32_t i = 0; i < result->n_rejected; i++) {
         json_object_begin(w);
         json_key_string(w, "host", s->hosts.name[result->rejected[i].host]);
@@ -87,20 +79,12 @@ static int print_json(const struct snapshot *s, const struct place_result *resul
     }
     json_array_end(w);
     json_key_integer(w, "unplaced", result->unplaced);
-    json_object_end(w);
-    return json_print_take(w, err);
+    return json_print_end(w, err);
 }
 
 static void print_table(const struct snapshot *s, const struct place_result *result)
 {
-    struct table *t = table_new();
-    table_column(t, "#", ALIGN_RIGHT);
-    table_column(t, "HOST", ALIGN_LEFT);
-    table_column(t, "SCORE", ALIGN_RIGHT);
-    table_column(t, "LOSS ADDED", ALIGN_RIGHT);
-    table_column(t, "CORES LEFT", ALIGN_RIGHT);
-    table_column(t, "MIB LEFT", ALIGN_RIGHT);
-    table_column(t, "REASON", ALIGN_LEFT);
+    struct table *t = table_new(">#|HOST|>SCORE|>LOSS ADDED|>CORES LEFT|>MIB LEFT|REASON");
     for (uint32_t i = 0; i < result->n_choices; i++) {
         const struct place_choice *c = &result->choices[i];
         table_cell(t, STYLE_DIM, "%u", i + 1);
@@ -111,8 +95,7 @@ static void print_table(const struct snapshot *s, const struct place_result *res
         table_cell(t, STYLE_PLAIN, "%.0f", c->room_mem_mib);
         table_cell(t, STYLE_PLAIN, "%s", c->reason);
     }
-    table_print(t, stdout);
-    table_free(t);
+    table_print_take(t, stdout);
     for (uint32_t i = 0; i < result->n_rejected; i++)
         printf("Not %s: %s\n", s->hosts.name[result->rejected[i].host], result->rejected[i].reason);
     if (result->unplaced)
@@ -120,14 +103,13 @@ static void print_table(const struct snapshot *s, const struct place_result *res
                style_end(stdout));
 }
 
-static int run(const void *values, char **words, int n_words, struct error *err)
+static int run(const void *values, char **words, struct error *err)
 {
-    (void)n_words;
     const struct place_options *options = values;
     struct place_request request;
     struct snapshot *snapshot = NULL;
     if (request_of(options, &request, err) < 0 || load_snapshot(words[0], &snapshot, err) < 0)
-        return exit_status_of(err);
+        return -1;
     struct place_result result = {0};
     place_make(snapshot, &request, snapshot->arena, &result);
     int status = EXIT_DONE;
@@ -150,8 +132,6 @@ const struct verb verb_place = {
     .more = "SNAPSHOT is a ballast-snapshot-1 file, or - for standard input. Exit status: 0 all placed, 1 "
             "not all\n"
             "could be placed, 2 wrong usage or input.",
-    .options = rows,
-    .n_options = sizeof rows / sizeof *rows,
-    .values_size = sizeof(struct place_options),
+    VERB_OPTIONS(rows, struct place_options),
     .run = run,
 };

@@ -67,16 +67,14 @@ static struct plan_settings settings_of(const struct plan_options *o)
 
 static void put_score(struct json_writer *w, const char *key, const struct score *score)
 {
-    json_key(w, key);
-    json_object_begin(w);
+    json_key_object(w, key);
     score_put_keys(w, score);
     json_object_end(w);
 }
 
 static void put_candidates(struct json_writer *w, const struct snapshot *s, const struct plan_move *m)
 {
-    json_key(w, "candidates");
-    json_array_begin(w);
+    json_key_array(w, "candidates");
     for (uint32_t i = 0; i < m->n_candidates; i++) {
         const struct plan_candidate *c = &m->candidates[i];
         json_object_begin(w);
@@ -92,8 +90,7 @@ static void put_candidates(struct json_writer *w, const struct snapshot *s, cons
 
 static void put_moves(struct json_writer *w, const struct snapshot *s, const struct plan *plan)
 {
-    json_key(w, "moves");
-    json_array_begin(w);
+    json_key_array(w, "moves");
     for (uint32_t i = 0; i < plan->n_moves; i++) {
         const struct plan_move *m = &plan->moves[i];
         json_object_begin(w);
@@ -115,8 +112,7 @@ static void put_host_actions(struct json_writer *w, const struct snapshot *s, co
 {
     if (plan->n_host_actions == 0)
         return;
-    json_key(w, "host_actions");
-    json_array_begin(w);
+    json_key_array(w, "host_actions");
     for (uint32_t i = 0; i < plan->n_host_actions; i++) {
         json_object_begin(w);
         json_key_string(w, "host", s->hosts.name[plan->host_actions[i].host]);
@@ -131,8 +127,7 @@ static void put_stuck(struct json_writer *w, const struct snapshot *s, const str
 {
     if (plan->n_stuck == 0)
         return;
-    json_key(w, "stuck");
-    json_array_begin(w);
+    json_key_array(w, "stuck");
     for (uint32_t i = 0; i < plan->n_stuck; i++) {
         json_object_begin(w);
         json_key_string(w, "vm", s->vms.name[plan->stuck[i].vm]);
@@ -145,13 +140,7 @@ static void put_stuck(struct json_writer *w, const struct snapshot *s, const str
 
 static int print_json(const struct snapshot *s, const struct plan *plan, double elapsed_ms, struct error *err)
 {
-    struct json_writer *w = json_writer_new(true);
-    if (!w) {
-        error_set(err, ERROR_MEMORY, "no memory");
-        return EXIT_FAILED;
-    }
-    json_object_begin(w);
-    json_key_string(w, "format", "ballast-plan-1");
+    struct json_writer *w = json_print_begin("ballast-plan-1");
     put_moves(w, s, plan);
     put_host_actions(w, s, plan);
     put_stuck(w, s, plan);
@@ -160,21 +149,12 @@ static int print_json(const struct snapshot *s, const struct plan *plan, double 
     json_key_integer(w, "candidates", (int64_t)plan->evaluations);
     json_key_bool(w, "stopped", plan->stopped);
     json_key_number(w, "elapsed_ms", elapsed_ms);
-    json_object_end(w);
-    return json_print_take(w, err);
+    return json_print_end(w, err);
 }
 
 static void print_moves(const struct snapshot *s, const struct plan *plan)
 {
-    struct table *t = table_new();
-    table_column(t, "#", ALIGN_RIGHT);
-    table_column(t, "VM", ALIGN_LEFT);
-    table_column(t, "FROM", ALIGN_LEFT);
-    table_column(t, "TO", ALIGN_LEFT);
-    table_column(t, "BENEFIT", ALIGN_RIGHT);
-    table_column(t, "COST", ALIGN_RIGHT);
-    table_column(t, "TAKES", ALIGN_RIGHT);
-    table_column(t, "REASON", ALIGN_LEFT);
+    struct table *t = table_new(">#|VM|FROM|TO|>BENEFIT|>COST|>TAKES|REASON");
     for (uint32_t i = 0; i < plan->n_moves; i++) {
         const struct plan_move *m = &plan->moves[i];
         table_cell(t, STYLE_DIM, "%u", i + 1);
@@ -186,8 +166,7 @@ static void print_moves(const struct snapshot *s, const struct plan *plan)
         table_cell(t, STYLE_PLAIN, "%.1f s", m->duration_s);
         table_cell(t, STYLE_PLAIN, "%s", m->reason);
     }
-    table_print(t, stdout);
-    table_free(t);
+    table_print_take(t, stdout);
     printf("\nBenefit and cost in lost VM-seconds: seconds that a VM of mean weight goes without what it "
            "asks for.\n");
 }
@@ -232,23 +211,19 @@ static int plan_and_print(const void *values, const struct snapshot *snapshot, s
     return EXIT_DONE;
 }
 
-static int run(const void *values, char **words, int n_words, struct error *err)
+static int run(const void *values, char **words, struct error *err)
 {
     const struct plan_options *options = values;
-    if (options->live == (n_words == 1)) {
-        error_set(err, ERROR_INPUT,
-                  options->live ? "--live takes no SNAPSHOT: give one of the two"
-                                : "give a SNAPSHOT, or --live for the configured store's cluster");
-        return EXIT_USAGE;
-    }
+    if (options->live == (words[0] != NULL))
+        return error_set(err, ERROR_INPUT,
+                         options->live ? "--live takes no SNAPSHOT: give one of the two"
+                                       : "give a SNAPSHOT, or --live for the configured store's cluster");
     if (options->live) // never in the thin program: it hands --live over
         return live_with_snapshot(options->store, plan_and_print, options, err);
-    struct snapshot *snapshot = NULL;
+    CLEANUP(snapshot_free) struct snapshot *snapshot = NULL;
     if (load_snapshot(words[0], &snapshot, err) < 0)
-        return exit_status_of(err);
-    int status = plan_and_print(options, snapshot, err);
-    snapshot_free(snapshot);
-    return status;
+        return -1;
+    return plan_and_print(options, snapshot, err);
 }
 
 const struct verb verb_plan = {
@@ -260,8 +235,6 @@ const struct verb verb_plan = {
     .more = "Hosts in maintenance are emptied and broken strict rules mended first, whatever the goal.\n"
             "SNAPSHOT is a ballast-snapshot-1 file, or - for standard input. Exit status: 0 done, also when\n"
             "nothing is to be moved; 1 failed; 2 wrong usage or input.",
-    .options = rows,
-    .n_options = sizeof rows / sizeof *rows,
-    .values_size = sizeof(struct plan_options),
+    VERB_OPTIONS(rows, struct plan_options),
     .run = run,
 };

@@ -31,29 +31,18 @@ static const char *name_of(const struct store_cluster *c, const char *uuid)
 
 static int print_keys_json(const struct store_settings *settings, struct error *err)
 {
-    struct json_writer *w = json_writer_new(true);
-    if (!w)
-        return exit_status_of((error_set(err, ERROR_MEMORY, "no memory"), err));
-    json_object_begin(w);
-    json_key_string(w, "format", "ballast-settings-1");
-    json_key(w, "settings");
-    json_array_begin(w);
+    struct json_writer *w = json_print_begin("ballast-settings-1");
+    json_key_array(w, "settings");
     for (size_t i = 0; i < settings->n; i++)
         live_json_setting(w, &settings->at[i]);
     json_array_end(w);
-    json_object_end(w);
-    return json_print_take(w, err);
+    return json_print_end(w, err);
 }
 
-static void print_keys(const struct store_cluster *c, const struct store_settings *settings)
+static int print_keys(const struct store_cluster *c, const struct store_settings *settings)
 {
     static const char *const scopes[] = {"cluster", "host", "VM"};
-    struct table *t = table_new();
-    table_column(t, "OF", ALIGN_LEFT);
-    table_column(t, "NAME", ALIGN_LEFT);
-    table_column(t, "SETTING", ALIGN_LEFT);
-    table_column(t, "VALUE", ALIGN_LEFT);
-    table_column(t, "SINCE", ALIGN_RIGHT);
+    struct table *t = table_new("OF|NAME|SETTING|VALUE|>SINCE");
     for (size_t i = 0; i < settings->n; i++) {
         const struct store_setting *s = &settings->at[i];
         char age[16];
@@ -63,14 +52,9 @@ static void print_keys(const struct store_cluster *c, const struct store_setting
         table_cell(t, STYLE_PLAIN, "%s", s->value);
         table_cell(t, STYLE_DIM, "%s", live_age(s->age_ms, age));
     }
-    table_print(t, stdout);
-    table_free(t);
+    table_print_take(t, stdout);
     printf("\nWhat can be set\n");
-    t = table_new();
-    table_column(t, "SETTING", ALIGN_LEFT);
-    table_column(t, "OF", ALIGN_LEFT);
-    table_column(t, "UNSET", ALIGN_LEFT);
-    table_column(t, "WHAT IT DOES", ALIGN_LEFT);
+    t = table_new("SETTING|OF|UNSET|WHAT IT DOES");
     for (size_t i = 0; i < n_store_keys; i++) {
         const struct store_key *k = &store_keys[i];
         table_cell(t, STYLE_BOLD, "%s", k->name);
@@ -80,41 +64,29 @@ static void print_keys(const struct store_cluster *c, const struct store_setting
         table_cell(t, STYLE_PLAIN, "%s", k->unset);
         table_cell(t, STYLE_DIM, "%s", k->help);
     }
-    table_print(t, stdout);
-    table_free(t);
+    table_print_take(t, stdout);
+    return EXIT_DONE;
 }
 
 static int list(const struct set_options *options, struct error *err)
 {
-    struct store *store = NULL;
-    struct store_cluster *cluster = NULL;
-    struct store_settings *settings = NULL;
-    int status = EXIT_DONE;
-    if (live_open(options->store, false, &store, err) < 0)
-        return exit_status_of(err);
-    if (store_read_cluster(store, NULL, &cluster, err) < 0 ||
+    CLEANUP(store_close) struct store *store = NULL;
+    CLEANUP(store_cluster_free) struct store_cluster *cluster = NULL;
+    CLEANUP(store_settings_free) struct store_settings *settings = NULL;
+    if (live_open(options->store, false, &store, err) < 0 ||
+        store_read_cluster(store, NULL, &cluster, err) < 0 ||
         store_read_settings(store, NULL, &settings, err) < 0)
-        status = exit_status_of(err);
-    else if (options->json)
-        status = print_keys_json(settings, err);
-    else
-        print_keys(cluster, settings);
-    store_settings_free(settings);
-    store_cluster_free(cluster);
-    store_close(store);
-    return status;
+        return -1;
+    return options->json ? print_keys_json(settings, err) : print_keys(cluster, settings);
 }
 
 // A setting of a host that never joined is most likely a slip of the pen.
 static int check_host(struct store *store, const char *name, struct error *err)
 {
-    struct store_cluster *cluster = NULL;
+    CLEANUP(store_cluster_free) struct store_cluster *cluster = NULL;
     const struct store_host *host;
     int rc = store_read_cluster(store, &(struct store_read){.vms_of = ""}, &cluster, err);
-    if (rc == 0)
-        rc = live_find_host(cluster, name, &host, err);
-    store_cluster_free(cluster);
-    return rc;
+    return rc < 0 ? rc : live_find_host(cluster, name, &host, err);
 }
 
 static int change(struct store *store, const struct set_options *o, char **words, struct error *err)
@@ -126,36 +98,30 @@ static int change(struct store *store, const struct set_options *o, char **words
         return store_set(store, o->cluster ? STORE_SCOPE_CLUSTER : STORE_SCOPE_HOST,
                          o->cluster ? "" : o->host, words[0], value, err);
     }
-    struct store_cluster *cluster = NULL;
+    CLEANUP(store_cluster_free) struct store_cluster *cluster = NULL;
     const struct store_vm *vm = NULL;
-    int rc = store_read_cluster(store, NULL, &cluster, err);
-    if (rc == 0)
-        rc = live_find_vm(cluster, words[0], &vm, err);
-    if (rc == 0)
-        rc = store_set(store, STORE_SCOPE_VM, vm->uuid, words[1], o->unset ? NULL : words[2], err);
-    store_cluster_free(cluster);
-    return rc;
+    if (store_read_cluster(store, NULL, &cluster, err) < 0 || live_find_vm(cluster, words[0], &vm, err) < 0)
+        return -1;
+    return store_set(store, STORE_SCOPE_VM, vm->uuid, words[1], o->unset ? NULL : words[2], err);
 }
 
-static int run(const void *values, char **words, int n_words, struct error *err)
+static int run(const void *values, char **words, struct error *err)
 {
     const struct set_options *o = values;
+    int n_words = 0;
+    while (words[n_words])
+        n_words++;
     if (n_words == 0 && !o->unset)
         return list(o, err);
     int wanted = (o->cluster || o->host ? 1 : 2) + (o->unset ? 0 : 1);
     if (o->cluster && o->host)
-        return exit_status_of((error_set(err, ERROR_INPUT, "--cluster and --host exclude each other"), err));
+        return error_set(err, ERROR_INPUT, "--cluster and --host exclude each other");
     if (n_words != wanted)
-        return exit_status_of((error_set(err, ERROR_INPUT, "%d words are given, it takes %s%s", n_words,
-                                         o->cluster || o->host ? "KEY" : "VM KEY", o->unset ? "" : " VALUE"),
-                               err));
-    struct store *store = NULL;
-    if (live_open(o->store, true, &store, err) < 0)
-        return exit_status_of(err);
-    int rc = change(store, o, words, err);
-    store_close(store);
-    if (rc < 0)
-        return exit_status_of(err);
+        return error_set(err, ERROR_INPUT, "%d words are given, it takes %s%s", n_words,
+                         o->cluster || o->host ? "KEY" : "VM KEY", o->unset ? "" : " VALUE");
+    CLEANUP(store_close) struct store *store = NULL;
+    if (live_open(o->store, true, &store, err) < 0 || change(store, o, words, err) < 0)
+        return -1;
     if (o->json)
         printf("{\"format\": \"ballast-set-1\", \"done\": true}\n");
     return EXIT_DONE;
@@ -168,8 +134,6 @@ const struct verb verb_set = {
     .summary = "change a setting of a VM, a host or the cluster; without words: list them",
     .more = "Writes to the store; the agents take it over within seconds. What a VM's libvirt metadata says\n"
             "comes before what is set here. " LIVE_STORE_TEXT,
-    .options = rows,
-    .n_options = sizeof rows / sizeof *rows,
-    .values_size = sizeof(struct set_options),
+    VERB_OPTIONS(rows, struct set_options),
     .run = run,
 };

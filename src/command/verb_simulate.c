@@ -52,11 +52,7 @@ static const char *information_name(const struct scenario *scenario)
 static int print_json(const struct simulation *s, const struct simulation_result *r, double elapsed_s,
                       struct error *err)
 {
-    struct json_writer *w = json_writer_new(true);
-    if (!w)
-        return exit_status_of((error_set(err, ERROR_MEMORY, "no memory"), err));
-    json_object_begin(w);
-    json_key_string(w, "format", "ballast-simulation-1");
+    struct json_writer *w = json_print_begin("ballast-simulation-1");
     json_key_string(w, "policy", s->policy->name);
     json_key_string(w, "scenario", s->scenario->name);
     json_key_integer(w, "hosts", r->n_hosts);
@@ -89,8 +85,7 @@ static int print_json(const struct simulation *s, const struct simulation_result
     json_key_integer(w, "rows_sampled", (int64_t)r->rows_sampled);
     json_key_integer(w, "rows_reported", (int64_t)r->rows_reported);
     json_key_integer(w, "host_crashes", (int64_t)r->host_crashes);
-    json_object_end(w);
-    return json_print_take(w, err);
+    return json_print_end(w, err);
 }
 
 static void row(struct table *t, const char *name, const char *text, const char *unit)
@@ -112,10 +107,7 @@ static void print_table(const struct simulation *s, const struct simulation_resu
     printf("%s, policy %s, information %s: %u hosts, %u VMs, %.6g h in %.2f s\n\n", s->scenario->name,
            s->policy->name, information_name(s->scenario), r->n_hosts, r->n_vms, r->simulated_s / 3600,
            elapsed_s);
-    struct table *t = table_new();
-    table_column(t, "", ALIGN_LEFT);
-    table_column(t, "value", ALIGN_RIGHT);
-    table_column(t, "", ALIGN_LEFT);
+    struct table *t = table_new("|>value|");
     row_number(t, "score", r->score, "");
     row_number(t, "lost", r->lost_vm_s, "VM-seconds");
     row_number(t, "  to contention", r->lost_to_contention_vm_s, "VM-seconds");
@@ -135,8 +127,7 @@ static void print_table(const struct simulation *s, const struct simulation_resu
     row_number(t, "SLATAH", 100 * r->slatah, "% of active host time with less given than asked");
     row_number(t, "PDM", 100 * r->pdm, "% of the work not done because of migration");
     row_number(t, "ESV", 1e3 * r->esv, "1e-3 kWh (energy x SLATAH x PDM)");
-    table_print(t, stdout);
-    table_free(t);
+    table_print_take(t, stdout);
 }
 
 // Finds the policy; the error lists all of them.
@@ -184,7 +175,7 @@ static int simulate(const struct simulate_options *o, struct simulation *s, stru
     if (create(o->timeline, &s->timeline, err) < 0 || create(o->vms, &s->vms, err) < 0) {
         if (s->timeline)
             fclose(s->timeline);
-        return exit_status_of(err);
+        return -1;
     }
     progress_begin(&progress, "simulating");
     s->progress = show_progress;
@@ -197,7 +188,7 @@ static int simulate(const struct simulate_options *o, struct simulation *s, stru
         finish(o->vms, s->vms, failed ? NULL : err) < 0)
         failed = -1;
     if (failed)
-        return exit_status_of(err);
+        return -1;
     if (*result.left_out)
         fprintf(stderr, "ballast: left out, larger than any host: %s\n", result.left_out);
     double elapsed_s = mono_seconds_between(start, clock_mono());
@@ -207,23 +198,21 @@ static int simulate(const struct simulate_options *o, struct simulation *s, stru
     return EXIT_DONE;
 }
 
-static int run(const void *values, char **words, int n_words, struct error *err)
+static int run(const void *values, char **words, struct error *err)
 {
     (void)words;
-    (void)n_words;
     const struct simulate_options *o = values;
     struct trace *trace = NULL;
     struct scenario scenario;
     struct simulation s = {.seed = (uint64_t)o->seed, .hours = o->hours};
     if (o->trace.n == 0)
-        return exit_status_of(
-            (error_set(err, ERROR_INPUT, "--trace FILE is needed (ballast generate makes one)"), err));
+        return error_set(err, ERROR_INPUT, "--trace FILE is needed (ballast generate makes one)");
     if (find_policy(o->policy, &s.policy, err) < 0 ||
         trace_load_all(o->trace.at, o->trace.n, &trace, err) < 0)
-        return exit_status_of(err);
+        return -1;
     int status;
     if (scenario_load(o->scenario ? o->scenario : scenario_default_name(trace), &scenario, err) < 0) {
-        status = exit_status_of(err);
+        status = -1;
     } else {
         if (o->information)
             scenario.information =
@@ -248,8 +237,6 @@ const struct verb verb_simulate = {
         "Journal\n"
         "2012), sandpiper (hotspots by volume to size, NSDI 2007), lr-mmt (local regression, minimum\n"
         "migration time, CCPE 2012). Equal seeds and inputs give equal output, elapsed_s apart.",
-    .options = rows,
-    .n_options = sizeof rows / sizeof *rows,
-    .values_size = sizeof(struct simulate_options),
+    VERB_OPTIONS(rows, struct simulate_options),
     .run = run,
 };

@@ -54,11 +54,7 @@ static void summarize(const struct store_cluster *c, struct summary *s)
 static int print_json(const struct store_cluster *c, const struct summary *s, const char *location,
                       const struct store_events *events, struct error *err)
 {
-    struct json_writer *w = json_writer_new(true);
-    if (!w)
-        return exit_status_of((error_set(err, ERROR_MEMORY, "no memory"), err));
-    json_object_begin(w);
-    json_key_string(w, "format", "ballast-status-1");
+    struct json_writer *w = json_print_begin("ballast-status-1");
     json_key_string(w, "store", location);
     json_key_string(w, "mode", store_mode_name(c->mode));
     json_key_bool(w, "planning", c->planning);
@@ -75,22 +71,18 @@ static int print_json(const struct store_cluster *c, const struct summary *s, co
     json_key_number(w, "mem_current_mib", s->current_mib);
     json_key_number(w, "mem_maximum_mib", s->maximum_mib);
     json_key_number(w, "mem_unmet_mib", s->unmet_mib);
-    json_key(w, "score");
-    json_object_begin(w);
+    json_key_object(w, "score");
     score_put_keys(w, &s->score);
     json_object_end(w);
-    json_key(w, "migrations");
-    json_array_begin(w);
+    json_key_array(w, "migrations");
     for (size_t i = 0; i < c->n_migrations; i++)
         live_json_migration(w, &c->migrations[i]);
     json_array_end(w);
-    json_key(w, "warnings");
-    json_array_begin(w);
+    json_key_array(w, "warnings");
     for (size_t i = 0; i < events->n; i++)
         live_json_event(w, &events->at[i]);
     json_array_end(w);
-    json_object_end(w);
-    return json_print_take(w, err);
+    return json_print_end(w, err);
 }
 
 // The mode that holds on each host: the least of the cluster's and its own.
@@ -111,8 +103,8 @@ static void print_modes(const struct store_cluster *c)
     printf("%s\n", c->mode < STORE_MODE_AUTO ? " (held down for the whole cluster: `ballast resume`)" : "");
 }
 
-static void print_text(const struct store_cluster *c, const struct summary *s, const char *location,
-                       const struct store_events *events)
+static int print_text(const struct store_cluster *c, const struct summary *s, const char *location,
+                      const struct store_events *events)
 {
     uint32_t n = c->snapshot->hosts.n;
     enum style hosts = s->alive < n ? STYLE_BAD : STYLE_GOOD;
@@ -142,39 +134,29 @@ static void print_text(const struct store_cluster *c, const struct summary *s, c
         printf("\nWarnings of the last hour\n");
         live_table_events(events->at, events->n);
     }
+    return EXIT_DONE;
 }
 
-static int run(const void *values, char **words, int n_words, struct error *err)
+static int run(const void *values, char **words, struct error *err)
 {
     (void)words;
-    (void)n_words;
     const struct status_options *options = values;
-    struct store *store = NULL;
-    struct store_cluster *cluster = NULL;
-    struct store_events *events = NULL;
+    CLEANUP(store_close) struct store *store = NULL;
+    CLEANUP(store_cluster_free) struct store_cluster *cluster = NULL;
+    CLEANUP(store_events_free) struct store_events *events = NULL;
     struct store_event_filter filter = {.least = STORE_WARNING, .limit = 10};
-    int status = EXIT_DONE;
     if (live_open(options->store, false, &store, err) < 0 ||
         store_read_cluster(store, NULL, &cluster, err) < 0 ||
-        store_read_events(store, &filter, &events, err) < 0) {
-        status = exit_status_of(err);
-    } else {
-        struct summary summary;
-        size_t old = 0; // oldest first: what is older than an hour is at the front
-        while (old < events->n && events->at[old].age_ms > 3600000)
-            old++;
-        events->at += old;
-        events->n -= old;
-        summarize(cluster, &summary);
-        if (options->json)
-            status = print_json(cluster, &summary, store_location(store), events, err);
-        else
-            print_text(cluster, &summary, store_location(store), events);
+        store_read_events(store, &filter, &events, err) < 0)
+        return -1;
+    while (events->n > 0 && events->at->age_ms > 3600000) { // oldest first
+        events->at++;
+        events->n--;
     }
-    store_events_free(events);
-    store_cluster_free(cluster);
-    store_close(store);
-    return status;
+    struct summary summary;
+    summarize(cluster, &summary);
+    return options->json ? print_json(cluster, &summary, store_location(store), events, err)
+                         : print_text(cluster, &summary, store_location(store), events);
 }
 
 const struct verb verb_status = {
@@ -182,8 +164,6 @@ const struct verb verb_status = {
     .words = "",
     .summary = "whether all is well, and what is moving",
     .more = LIVE_STORE_TEXT,
-    .options = rows,
-    .n_options = sizeof rows / sizeof *rows,
-    .values_size = sizeof(struct status_options),
+    VERB_OPTIONS(rows, struct status_options),
     .run = run,
 };

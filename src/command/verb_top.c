@@ -281,10 +281,9 @@ static void loop(struct top *t, int64_t interval_ms)
     }
 }
 
-static int run(const void *values, char **words, int n_words, struct error *err)
+static int run(const void *values, char **words, struct error *err)
 {
     (void)words;
-    (void)n_words;
     const struct top_options *options = values;
     const char *location = NULL, *off = getenv("NO_COLOR");
     struct top t = {.screen = {.hosts = top_hosts(), .vms = top_vms(), .colours = !(off && *off)}};
@@ -293,7 +292,7 @@ static int run(const void *values, char **words, int n_words, struct error *err)
         return EXIT_FAILED;
     }
     if (live_location(options->store, t.location, sizeof t.location, &location, err) < 0)
-        return exit_status_of(err);
+        return -1;
     if (location != t.location)
         snprintf(t.location, sizeof t.location, "%s", location);
     t.screen.location = t.location;
@@ -301,7 +300,7 @@ static int run(const void *values, char **words, int n_words, struct error *err)
     if (!t.cluster) { // a store that was never there is a mistake, not a disturbance
         *err = t.trouble;
         store_close(t.store);
-        return exit_status_of(err);
+        return -1;
     }
     if (top_screen_open(t.screen.colours, err) < 0)
         return EXIT_FAILED;
@@ -320,8 +319,6 @@ const struct verb verb_top = {
     .words = "",
     .summary = "the live screen: hosts and VMs, what is moving and why",
     .more = "Keys as in htop: F1 help, F3 search, F4 filter, F6 sort, arrows, q. Read-only. " LIVE_STORE_TEXT,
-    .options = rows,
-    .n_options = sizeof rows / sizeof *rows,
-    .values_size = sizeof(struct top_options),
+    VERB_OPTIONS(rows, struct top_options),
     .run = run,
 };

@@ -26,19 +26,13 @@ static bool wanted(const struct vms_options *options, const struct store_vm *vm)
 
 static int print_json(const struct store_cluster *c, const struct vms_options *options, struct error *err)
 {
-    struct json_writer *w = json_writer_new(true);
-    if (!w)
-        return exit_status_of((error_set(err, ERROR_MEMORY, "no memory"), err));
-    json_object_begin(w);
-    json_key_string(w, "format", "ballast-vms-1");
-    json_key(w, "vms");
-    json_array_begin(w);
+    struct json_writer *w = json_print_begin("ballast-vms-1");
+    json_key_array(w, "vms");
     for (uint32_t v = 0; v < c->snapshot->vms.n; v++)
         if (wanted(options, &c->vms[v]))
             live_json_vm(w, &c->vms[v]);
     json_array_end(w);
-    json_object_end(w);
-    return json_print_take(w, err);
+    return json_print_end(w, err);
 }
 
 static void print_row(struct table *t, const struct store_vm *v, const char *name)
@@ -62,49 +56,27 @@ static void print_row(struct table *t, const struct store_vm *v, const char *nam
     table_cell(t, STYLE_DIM, "%s", v->why ? v->why : v->balloon_why ? v->balloon_why : "");
 }
 
-static void print_table(const struct store_cluster *c, const struct vms_options *options)
+static int print_table(const struct store_cluster *c, const struct vms_options *options)
 {
-    struct table *t = table_new();
-    table_column(t, "VM", ALIGN_LEFT);
-    table_column(t, "HOST", ALIGN_LEFT);
-    table_column(t, "STATE", ALIGN_LEFT);
-    table_column(t, "MODE", ALIGN_LEFT);
-    table_column(t, "SHARES", ALIGN_RIGHT);
-    table_column(t, "VCPUS", ALIGN_RIGHT);
-    table_column(t, "WANTED", ALIGN_RIGHT);
-    table_column(t, "CPU %", ALIGN_RIGHT);
-    table_column(t, "MAX", ALIGN_RIGHT);
-    table_column(t, "CURRENT", ALIGN_RIGHT);
-    table_column(t, "USED", ALIGN_RIGHT);
-    table_column(t, "ACTUAL", ALIGN_RIGHT);
-    table_column(t, "ENTITLED", ALIGN_RIGHT);
-    table_column(t, "MEM %", ALIGN_RIGHT);
-    table_column(t, "WHY", ALIGN_LEFT);
+    struct table *t = table_new(
+        "VM|HOST|STATE|MODE|>SHARES|>VCPUS|>WANTED|>CPU %|>MAX|>CURRENT|>USED|>ACTUAL|>ENTITLED|>MEM %|WHY");
     for (uint32_t v = 0; v < c->snapshot->vms.n; v++)
         if (wanted(options, &c->vms[v]))
             print_row(t, &c->vms[v], c->snapshot->vms.name[v]);
-    table_print(t, stdout);
-    table_free(t);
+    table_print_take(t, stdout);
+    return EXIT_DONE;
 }
 
-static int run(const void *values, char **words, int n_words, struct error *err)
+static int run(const void *values, char **words, struct error *err)
 {
     (void)words;
-    (void)n_words;
     const struct vms_options *options = values;
     const struct store_host *host = NULL;
-    struct store_cluster *cluster = NULL;
-    int status = EXIT_DONE;
-    if (live_read(options->store, &cluster, err) < 0)
-        return exit_status_of(err);
-    if (options->host && live_find_host(cluster, options->host, &host, err) < 0)
-        status = exit_status_of(err);
-    else if (options->json)
-        status = print_json(cluster, options, err);
-    else
-        print_table(cluster, options);
-    store_cluster_free(cluster);
-    return status;
+    CLEANUP(store_cluster_free) struct store_cluster *cluster = NULL;
+    if (live_read(options->store, &cluster, err) < 0 ||
+        (options->host && live_find_host(cluster, options->host, &host, err) < 0))
+        return -1;
+    return options->json ? print_json(cluster, options, err) : print_table(cluster, options);
 }
 
 const struct verb verb_vms = {
@@ -114,8 +86,6 @@ const struct verb verb_vms = {
     .more = "Memory in MiB: MAX what the VM may have at most, CURRENT what its balloon leaves it, USED what "
             "the guest\n"
             "needs, ACTUAL what backs it on the host. CPU % and MEM %: satisfaction. " LIVE_STORE_TEXT,
-    .options = rows,
-    .n_options = sizeof rows / sizeof *rows,
-    .values_size = sizeof(struct vms_options),
+    VERB_OPTIONS(rows, struct vms_options),
     .run = run,
 };

@@ -20,10 +20,13 @@ struct verb {
     const struct option_row *options;
     size_t n_options;
     size_t values_size; // of the struct that the options fill
-    // Does the work; words holds n_words between least and most. Prints its own results on stdout;
-    // returns an exit status. On an error it fills err and prints nothing: main reports it.
-    int (*run)(const void *values, char **words, int n_words, struct error *err);
+    // Does the work; words are between least and most, then NULL. Prints its own results on stdout and returns an
+    // exit status. On an error it fills err, prints nothing and returns -1: main reports it.
+    int (*run)(const void *values, char **words, struct error *err);
 };
+
+#define VERB_OPTIONS(rows_, type_)                                                                           \
+    .options = rows_, .n_options = sizeof(rows_) / sizeof *(rows_), .values_size = sizeof(type_)
 
 // The verbs of this program, in the order of --help: all of them in ballast-full, those on snapshots in ballast.
 extern const struct verb *const verbs[];
@@ -39,8 +42,5 @@ extern const struct verb verb_status, verb_hosts, verb_vms, verb_explain, verb_e
 extern const struct verb verb_score;
 extern const struct verb verb_simulate;
 extern const struct verb verb_generate;
-
-// The exit status that belongs to an error: EXIT_USAGE for ERROR_INPUT, else EXIT_FAILED.
-int exit_status_of(const struct error *err);
 
 #endif

@@ -167,6 +167,18 @@ void json_key_bool(struct json_writer *w, const char *key, bool value)
     json_bool(w, value);
 }
 
+void json_key_object(struct json_writer *w, const char *key)
+{
+    json_key(w, key);
+    json_object_begin(w);
+}
+
+void json_key_array(struct json_writer *w, const char *key)
+{
+    json_key(w, key);
+    json_array_begin(w);
+}
+
 const char *json_writer_text(struct json_writer *w, size_t *ret_size, struct error *err)
 {
     const unsigned char *text = NULL;

@@ -1,7 +1,7 @@
 // Writing JSON for programs: a thin layer over yajl's generator that keeps to the project's number format.
 //
 // Calls nest as JSON does. An error (out of memory, a string that is not UTF-8, wrong nesting) is
-// remembered and comes out at json_writer_finish; nothing has to be checked on the way.
+// remembered and comes out at json_writer_text; nothing has to be checked on the way.
 #ifndef BALLAST_MODEL_JSON_WRITER_H
 #define BALLAST_MODEL_JSON_WRITER_H
 
@@ -35,6 +35,8 @@ void json_key_number(struct json_writer *w, const char *key, double value);
 void json_key_exact(struct json_writer *w, const char *key, double value);
 void json_key_integer(struct json_writer *w, const char *key, int64_t value);
 void json_key_bool(struct json_writer *w, const char *key, bool value);
+void json_key_object(struct json_writer *w, const char *key); // begins an object
+void json_key_array(struct json_writer *w, const char *key);  // begins an array
 
 // The text so far, owned by the writer, terminated; NULL with err filled when something went wrong.
 const char *json_writer_text(struct json_writer *w, size_t *ret_size, struct error *err);

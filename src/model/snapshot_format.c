@@ -31,8 +31,7 @@ static void put_hosts(struct json_writer *w, const struct snapshot *s)
                                          [HOST_MAINTENANCE] = "maintenance",
                                          [HOST_STANDBY] = "standby",
                                          [HOST_DOWN] = "down"};
-    json_key(w, "hosts");
-    json_array_begin(w);
+    json_key_array(w, "hosts");
     for (uint32_t h = 0; h < s->hosts.n; h++) {
         json_object_begin(w);
         json_key_string(w, "name", s->hosts.name[h]);
@@ -52,8 +51,7 @@ static void put_names(struct json_writer *w, const char *key, const char *const 
 {
     if (n == 0)
         return;
-    json_key(w, key);
-    json_array_begin(w);
+    json_key_array(w, key);
     for (uint32_t i = 0; i < n; i++)
         json_string(w, name[item[i]]);
     json_array_end(w);
@@ -62,8 +60,7 @@ static void put_names(struct json_writer *w, const char *key, const char *const 
 static void put_vms(struct json_writer *w, const struct snapshot *s)
 {
     const struct snapshot_vms *vms = &s->vms;
-    json_key(w, "vms");
-    json_array_begin(w);
+    json_key_array(w, "vms");
     for (uint32_t v = 0; v < vms->n; v++) {
         json_object_begin(w);
         json_key_string(w, "name", vms->name[v]);
@@ -92,8 +89,7 @@ static void put_rules(struct json_writer *w, const struct snapshot *s)
         [RULE_APART] = "apart", [RULE_TOGETHER] = "together", [RULE_ON] = "on", [RULE_OFF] = "off"};
     if (s->n_rules == 0)
         return;
-    json_key(w, "rules");
-    json_array_begin(w);
+    json_key_array(w, "rules");
     for (uint32_t r = 0; r < s->n_rules; r++) {
         const struct rule *rule = &s->rules[r];
         json_object_begin(w);

@@ -91,8 +91,7 @@ static void write_uuid(struct json_writer *w, const struct host_uuid *uuid)
 
 static void write_psi(struct json_writer *w, const char *key, const struct host_psi *psi)
 {
-    json_key(w, key);
-    json_object_begin(w);
+    json_key_object(w, key);
     json_key_bool(w, "known", psi->known);
     json_key_number(w, "some_avg10_pct", psi->some_avg10_pct);
     json_key_number(w, "full_avg10_pct", psi->full_avg10_pct);
@@ -103,8 +102,7 @@ static void write_psi(struct json_writer *w, const char *key, const struct host_
 
 static void write_host(struct json_writer *w, const struct host_sample *s)
 {
-    json_key(w, "memory");
-    json_object_begin(w);
+    json_key_object(w, "memory");
     json_key_integer(w, "source", s->memory.source);
     key_u64(w, "total_kib", s->memory.total_kib);
     key_u64(w, "available_kib", s->memory.available_kib);
@@ -116,8 +114,7 @@ static void write_host(struct json_writer *w, const struct host_sample *s)
     write_psi(w, "cpu_psi", &s->memory.cpu_psi);
     write_psi(w, "io_psi", &s->memory.io_psi);
     json_object_end(w);
-    json_key(w, "cpu");
-    json_object_begin(w);
+    json_key_object(w, "cpu");
     json_key_integer(w, "source", s->cpu.source);
     json_key_exact(w, "capacity_cores", s->cpu.capacity_cores);
     json_key_integer(w, "threads", s->cpu.threads);
@@ -129,8 +126,7 @@ static void write_host(struct json_writer *w, const struct host_sample *s)
 
 static void write_facts(struct json_writer *w, const struct host_facts *f)
 {
-    json_key(w, "facts");
-    json_object_begin(w);
+    json_key_object(w, "facts");
     json_key_bool(w, "known", f->known);
     json_key_bool(w, "persistent", f->persistent);
     json_key_bool(w, "autodeflate", f->autodeflate);
@@ -163,8 +159,7 @@ static void write_memory(struct json_writer *w, const struct host_vm *vm)
     key_u64(w, "file_kib", vm->resident.file_kib);
     key_u64(w, "swap_kib", vm->resident.swap_kib);
     key_u64(w, "mem_limit_kib", vm->mem_limit_kib);
-    json_key(w, "balloon");
-    json_object_begin(w);
+    json_key_object(w, "balloon");
     key_u64(w, "last_update_s", vm->balloon.last_update_s);
     key_u64(w, "age_ms", vm->balloon.last_update_age_ms);
     key_u64(w, "unused_kib", vm->balloon.unused_kib);
@@ -195,8 +190,7 @@ static void write_vm(struct json_writer *w, const struct host_vm *vm)
     key_u64(w, "throttled_ns", vm->throttled_ns);
     key_u64(w, "dirty_kib_s", vm->dirty_kib_s);
     key_u64(w, "emulator_run_ns", vm->emulator_run_ns);
-    json_key(w, "vcpus");
-    json_array_begin(w);
+    json_key_array(w, "vcpus");
     for (uint32_t i = 0; i < vm->n_vcpus; i++) {
         json_object_begin(w);
         key_u64(w, "run_ns", vm->vcpu[i].run_ns);
@@ -222,8 +216,7 @@ static void on_sample(void *user, const struct host_sample *s, const struct erro
         json_key_exact(w, "round_ms", s->round_ms);
         json_key_exact(w, "probe_cpu_ms", clock_cpu_ms());
         write_host(w, s);
-        json_key(w, "vms");
-        json_array_begin(w);
+        json_key_array(w, "vms");
         for (size_t i = 0; i < s->n_vms; i++)
             write_vm(w, &s->vms[i]);
         json_array_end(w);
