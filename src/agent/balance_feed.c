@@ -14,7 +14,8 @@ int balance_feed_init(struct balance_feed *f)
     f->series = calloc(BALANCE_HOSTS_MAX, sizeof *f->series);
     f->unwatched = calloc(BALANCE_HOSTS_MAX, sizeof *f->unwatched);
     f->row = calloc(BALANCE_HOSTS_MAX, sizeof *f->row);
-    if (f->vm && f->guest && f->host && f->series && f->unwatched && f->row)
+    if (f->vm && f->guest && f->host && f->series && f->unwatched && f->row &&
+        cluster_view_init(&f->view) == 0)
         return 0;
     balance_feed_clear(f);
     return -1;
@@ -28,17 +29,11 @@ void balance_feed_clear(struct balance_feed *f)
     free(f->series);
     free(f->unwatched);
     free(f->row);
+    cluster_view_clear(&f->view);
     memset(f, 0, sizeof *f);
 }
 
 // ---- the others ---------------------------------------------------------------------------------------
-
-static bool is_open(const struct store_host *row, enum agent_mode mode)
-{
-    // In auto a VM goes only to a host that acts too; what is only said may name any.
-    bool mode_fits = mode != AGENT_MODE_AUTO || row->mode == STORE_MODE_AUTO;
-    return row->alive && !row->closed && row->state == HOST_UP && mode_fits && row->address && *row->address;
-}
 
 // A row of another host's VM as the balancer's arithmetic wants it.
 static struct loss_vm loss_of_row(const struct store_vm *row, double mean_shares)
@@ -117,6 +112,7 @@ void balance_feed_cluster(struct balance_feed *f, const struct store_cluster *cl
     in->n_hosts = 0;
     f->n_cluster = 0;
     f->knows_hosts = full;
+    cluster_view_fill(&f->view, cluster, full, host_name, mode, guests);
     if (full)
         f->mean_shares = mean_shares_of(cluster);
     for (uint32_t i = 0; i < cluster->snapshot->hosts.n; i++) {
@@ -132,7 +128,7 @@ void balance_feed_cluster(struct balance_feed *f, const struct store_cluster *cl
             .id = guests_hash(row->name, strlen(row->name)),
             .name = row->name,
             .age_s = (double)row->heartbeat_age_ms / 1000.0,
-            .open = full && is_open(row, mode),
+            .open = full && f->view.snapshot.hosts.state[i] == HOST_UP,
             .cpu_cores = demand_host_capacity_cores(row->cpu_cores, row->threads_per_core, row->core_speed),
             .mem_mib = row->mem_mib - row->mem_reserved_mib,
             .coming_cpu_cores = row->in_flight_cpu_cores,

@@ -2,6 +2,7 @@
 #ifndef BALLAST_AGENT_BALANCE_FEED_H
 #define BALLAST_AGENT_BALANCE_FEED_H
 
+#include "agent/cluster_view.h"
 #include "agent/exchange.h"
 #include "agent/guests.h"
 #include "agent/mover.h"
@@ -21,6 +22,7 @@ struct balance_feed {
     struct history_series *series;
     double (*unwatched)[HISTORY_RESOURCES]; // demand of each host's VMs that have no history
     const struct store_host **row;          // of each host; valid until the next exchange ends
+    struct cluster_view view;
     struct immediate_input input;
     double mean_shares;
     bool knows_hosts;   // the rows of the others' VMs were there

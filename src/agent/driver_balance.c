@@ -23,8 +23,8 @@ static const struct store_host *row_of(const struct store_cluster *cluster, cons
     return NULL;
 }
 
-// What a VM needs at its destination, as the store reserves it.
-void driver_needs(const struct driver *d, const struct guest *g, struct move_request *r)
+void driver_needs(const struct driver *d, const struct guest *g, const struct store_host *to,
+                  struct move_request *r)
 {
     double growth = 1.0 + (double)d->settings->growth_permille / 1000.0;
     double demand_mib = (double)(g->has_view ? g->view.demand_kib : guest_current_kib(g)) / 1024.0;
@@ -33,6 +33,9 @@ void driver_needs(const struct driver *d, const struct guest *g, struct move_req
     r->mem_needed_mib = fmax(needed_mib, g->terms.mem_reservation_mib) + overhead_mib;
     r->cpu_needed_cores =
         fmax(fmin(g->demand.demand_cores * growth, g->terms.cpu_limit_cores), g->terms.cpu_reservation_cores);
+    // A host that is full of CPU demand may be the best place there is; what it has grown by until the claim is accepted too.
+    double there_cores = to->cpu_demand_cores + to->in_flight_cpu_cores;
+    r->cpu_ceiling_cores = fmax(to->cpu_cores, there_cores * growth + r->cpu_needed_cores);
 }
 
 static struct migration_estimate model_move(const struct immediate_input *in,
@@ -79,7 +82,7 @@ static void order(struct driver *d, const struct immediate_output *out, const ch
                              .cost_lost_vm_s = out->cost_lost_vm_s,
                              .duration_s = out->duration_s,
                              .reason = why};
-    driver_needs(d, g, &r);
+    driver_needs(d, g, to, &r);
     bool running = false;
     bool acted = actuator_of(g->terms.mode)->move(d, &r, &running);
     journal_decision(&d->journal, d->now, STORE_LOOP_IMMEDIATE, g->uuid_text, g->name, "move", acted, NULL,
@@ -211,6 +214,8 @@ void driver_move_ended(void *user, const struct move_end *end)
                                                                               : IMMEDIATE_FAILED,
                          end->duration_s, d->now);
     }
+    d->emptying_until.ms = done ? 0 : d->now.ms + DRIVER_EMPTYING_MS;
+    d->emptying_in_vain = false;
     if (!d->closing)
         driver_sample_now(d, HOST_GROUP_BALLOON);
 }

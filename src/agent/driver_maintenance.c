@@ -1,86 +1,89 @@
-// Emptying a host in maintenance: one VM at a time, the largest first (it finds room hardest), each to the open
-// host on which most stays free. The operator has decided; loss and cost are not weighed.
-#include <math.h>
+// Emptying a host in maintenance, one VM at a time; which and where to is decided in decide/evacuate.
 #include <stdio.h>
 #include <string.h>
 
 #include "agent/driver_state.h"
 #include "base/log.h"
+#include "decide/evacuate.h"
 
-// After a move, a refusal or a look in vain: rows of the others have to show what has changed.
-#define MAINTENANCE_INTERVAL_MS 10000
-
-static bool has_migration(const struct store_cluster *cluster, const char *uuid)
+// Whatever makes another answer possible, as the hosts' rows have it, mixed into one number.
+static uint64_t mix_rows(const struct balance_feed *f)
 {
-    for (size_t i = 0; i < cluster->n_migrations; i++)
-        if (strcmp(cluster->migrations[i].move.vm_uuid, uuid) == 0)
-            return true;
-    return false;
+    uint64_t sum = f->input.n_vms;
+    for (size_t h = 0; h < f->input.n_hosts; h++) {
+        const struct store_host *row = f->row[h];
+        double figures[] = {row->mem_mib,          row->mem_reserved_mib,  row->mem_used_mib,
+                            row->cpu_demand_cores, row->in_flight_mem_mib, f->host[h].open};
+        sum = sum * 31 + guests_hash(figures, sizeof figures);
+    }
+    return sum;
 }
 
-// The part of the host that stays free with the VM there; negative: it does not fit.
-static double room_with(const struct immediate_host *host, const struct store_host *row,
-                        const struct move_request *r)
+static void send_away(struct driver *d, struct guest *g, const struct evacuation *e)
 {
-    if (!host->open || host->age_s > IMMEDIATE_ROW_AGE_MOST_S || host->cpu_cores <= 0 || host->mem_mib <= 0)
-        return -1;
-    double cores = host->cpu_cores - row->cpu_demand_cores - host->coming_cpu_cores - r->cpu_needed_cores;
-    double mib = host->mem_mib - row->mem_used_mib - host->coming_mem_mib - r->mem_needed_mib;
-    return fmin(cores / host->cpu_cores, mib / host->mem_mib);
-}
-
-static void send_away(struct driver *d, struct guest *g, struct move_request *r, const struct store_host *to)
-{
-    char why[sizeof d->host_name + 32];
-    snprintf(why, sizeof why, "%s is in maintenance", d->host_name);
-    r->to = to->name;
-    r->destination_uri = to->address;
-    r->data_uri = to->migration_uri;
-    r->reason = why;
+    const struct store_host *to = NULL;
+    for (size_t h = 0; h < d->balance_feed.input.n_hosts; h++)
+        if (strcmp(d->balance_feed.row[h]->name, d->balance_feed.view.snapshot.hosts.name[e->to]) == 0)
+            to = d->balance_feed.row[h];
+    if (!to)
+        return; // beyond BALANCE_HOSTS_MAX
+    struct move_request r = {.uuid = g->uuid,
+                             .vm_name = g->name,
+                             .to = to->name,
+                             .destination_uri = to->address,
+                             .data_uri = to->migration_uri,
+                             .origin = STORE_ORIGIN_IMMEDIATE,
+                             .benefit_lost_vm_s = e->benefit_lost_vm_s,
+                             .cost_lost_vm_s = e->cost_lost_vm_s,
+                             .duration_s = e->duration_s,
+                             .reason = e->reason};
+    driver_needs(d, g, to, &r);
     bool running = false;
-    bool acted = actuator_of(g->terms.mode)->move(d, r, &running);
+    bool acted = actuator_of(g->terms.mode)->move(d, &r, &running);
     journal_decision(&d->journal, d->now, STORE_LOOP_IMMEDIATE, g->uuid_text, g->name, "move", acted, NULL,
-                     "to %s: %s", to->name, why);
+                     "to %s: %s", to->name, e->reason);
+    if (acted)
+        d->emptying_until.ms = 0;
 }
 
 void driver_maintenance(struct driver *d)
 {
     const struct exchange_news *news = exchange_latest(d->exchange);
     struct balance_feed *f = &d->balance_feed;
-    bool due = d->emptied_at.ms == 0 || d->now.ms - d->emptied_at.ms >= MAINTENANCE_INTERVAL_MS;
-    d->want_cluster = d->want_full = due && d->guests.n > 0;
-    if (!due || mover_count(d->mover) > 0 || !f->knows_hosts)
+    struct cluster_view *view = &f->view;
+    bool due = d->now.ms >= d->emptying_until.ms, small = f->n_cluster <= BALANCE_READ_ALWAYS_VMS;
+    d->want_cluster = d->want_full = (due || small) && d->guests.n > 0;
+    if (mover_count(d->mover) > 0 || view->own == SNAPSHOT_NONE || news->cluster_at.ms <= d->emptied_at.ms ||
+        !(due || (small && d->emptying_in_vain && mix_rows(f) != d->emptying_rows)))
         return;
     balance_feed_fill(f, d->sample, &d->guests, d->settings, news, d->mover, d->other_cores, d->now);
-    struct guest *largest = NULL;
-    size_t best = 0, waiting = 0;
-    struct move_request request = {0};
-    for (size_t i = 0; i < f->input.n_vms; i++) {
-        struct guest *g = f->guest[i];
-        if (!f->vm[i].movable || has_migration(news->cluster, g->uuid_text))
-            continue;
-        waiting++;
-        struct move_request r = {.uuid = g->uuid, .vm_name = g->name, .origin = STORE_ORIGIN_IMMEDIATE};
-        driver_needs(d, g, &r);
-        if (largest && r.mem_needed_mib <= request.mem_needed_mib)
-            continue;
-        double most = 0;
-        for (size_t h = 0; h < f->input.n_hosts; h++) {
-            double room = room_with(&f->host[h], f->row[h], &r);
-            if (room <= most)
-                continue;
-            most = room;
-            largest = g;
-            request = r;
-            best = h;
-        }
-    }
-    if (waiting == 0)
+    struct evacuation e;
+    bool *held = arena_new_array(view->arena, bool, view->snapshot.vms.n);
+    memset(held, true, view->snapshot.vms.n * sizeof *held);
+    for (size_t i = 0; i < f->input.n_vms; i++)
+        if (f->guest[i]->in_view != SNAPSHOT_NONE)
+            held[f->guest[i]->in_view] = !f->vm[i].movable;
+    for (size_t i = 0; i < news->cluster->n_migrations; i++) // proposals wait for somebody's word
+        for (size_t k = 0; k < f->input.n_vms; k++)
+            if (strcmp(news->cluster->migrations[i].move.vm_uuid, f->guest[k]->uuid_text) == 0 &&
+                f->guest[k]->in_view != SNAPSHOT_NONE)
+                held[f->guest[k]->in_view] = true;
+    view->snapshot.hosts.state[view->own] = HOST_MAINTENANCE;
+    evacuate_next(&view->snapshot, view->own, held, (double)d->settings->growth_permille / 1000.0,
+                  view->arena, &e);
+    if (e.n_waiting == 0)
         return;
     d->emptied_at = d->now;
-    if (largest)
-        send_away(d, largest, &request, f->row[best]);
-    else if (journal_decision(&d->journal, d->now, STORE_LOOP_IMMEDIATE, NULL, NULL, "no-destination", false,
-                              NULL, "in maintenance, and no host has room for any of %zu VMs", waiting))
-        log_warning("in maintenance, and no host has room for any of %zu VMs", waiting);
+    d->emptying_until.ms = d->now.ms + DRIVER_EMPTYING_MS;
+    d->emptying_in_vain = true;
+    d->emptying_rows = mix_rows(f);
+    for (size_t i = 0; e.vm != SNAPSHOT_NONE && i < f->input.n_vms; i++)
+        if (f->guest[i]->in_view == e.vm)
+            send_away(d, f->guest[i], &e);
+    if (e.vm == SNAPSHOT_NONE &&
+        journal_decision(&d->journal, d->now, STORE_LOOP_IMMEDIATE, NULL, NULL, "no-destination", false, NULL,
+                         "in maintenance, and none of %u VMs can go anywhere: %s", e.n_waiting,
+                         e.reason ? e.reason : "the search for a place was cut off"))
+        log_warning("in maintenance, and none of %u VMs can go anywhere: %s", e.n_waiting,
+                    e.reason ? e.reason : "the search for a place was cut off");
 }

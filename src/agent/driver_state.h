@@ -15,6 +15,9 @@
 #include "decide/immediate.h"
 #include "decide/memory_manager.h"
 
+// In maintenance: until the next look when a move was not made, or could not be and no row has changed since.
+#define DRIVER_EMPTYING_MS 10000
+
 struct driver {
     uv_loop_t *loop;
     uv_timer_t timer;
@@ -70,7 +73,12 @@ struct driver {
     uint64_t ordered_vm;               // the order that runs, 0: none
     struct migration_estimate ordered; // as modelled without what was learned
     struct migration_calibration learned;
-    struct mono emptied_at; // maintenance: when a VM was last sent away or none could be
+
+    // maintenance
+    struct mono emptied_at;     // when a VM was last sent away or none could be
+    struct mono emptying_until; // no look before then ...
+    bool emptying_in_vain;      // ... unless the last was in vain and rows have changed since
+    uint64_t emptying_rows;
 
     enum agent_mode mode; // in force on this host
     bool maintenance;     // by the store's settings: takes no VM and is emptied
@@ -100,7 +108,10 @@ const struct actuator *actuator_of(enum agent_mode mode);
 void driver_memory(struct driver *driver);
 void driver_balance(struct driver *driver);
 void driver_maintenance(struct driver *driver); // instead of driver_balance while in maintenance
-void driver_needs(const struct driver *driver, const struct guest *guest, struct move_request *request);
+
+// What a VM needs at its destination, as the store reserves it. to: the destination's row.
+void driver_needs(const struct driver *driver, const struct guest *guest, const struct store_host *to,
+                  struct move_request *request);
 void driver_weights(struct driver *driver);
 
 // The store has new rows: orders to carry out, claims to take up.

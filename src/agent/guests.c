@@ -73,6 +73,7 @@ static struct guest *insert(struct guests *g, const struct host_vm *vm)
     host_uuid_format(&vm->uuid, guest->uuid_text);
     guest->id = guests_hash(&vm->uuid, sizeof vm->uuid);
     guest->swap_in_mib_s = -1;
+    guest->in_view = SNAPSHOT_NONE;
     size_t i = lower_bound(g, &vm->uuid);
     memmove(g->at + i + 1, g->at + i, (g->n - i) * sizeof *g->at);
     g->at[i] = guest;

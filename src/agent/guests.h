@@ -82,6 +82,7 @@ struct guest {
     uint32_t n_left;
     double moved_dirty_mib_s; // dirty rate that its newest migration showed; 0: not known
     uint64_t open_migration;
+    uint32_t in_view; // its number in the latest view of the cluster; SNAPSHOT_NONE: it is not there
 
     double cpu_entitlement_cores; // what it gets when all here ask for their demand at once
     struct mono dirty_asked_at;   // when its dirty rate was last asked for; .ms 0: never

@@ -132,7 +132,7 @@ void world_available(struct world *w, unsigned mib)
     host_fake_memory(w->host)->available_kib = mib << 10;
 }
 
-void world_join_other(struct world *w)
+void world_join_other(struct world *w, unsigned mem_mib)
 {
     struct error err = {0};
     struct store_host other = {.name = "h2",
@@ -140,11 +140,11 @@ void world_join_other(struct world *w)
                                .state = HOST_UP,
                                .mode = STORE_MODE_AUTO,
                                .cpu_cores = 8,
-                               .mem_mib = 8192,
+                               .mem_mib = mem_mib,
                                .net_mib_s = 1000,
                                .threads_per_core = 1,
                                .core_speed = 1,
-                               .mem_available_mib = 8000};
+                               .mem_available_mib = mem_mib};
     if (store_join(w->store, &other, NULL, 0, &err) < 0)
         fail_msg("%s", err.text);
 }

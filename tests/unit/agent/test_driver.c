@@ -228,7 +228,7 @@ static struct store_move move_of(struct host_fake_vm *g, char *uuid_text)
 static struct host_fake_vm *ready_to_move(struct world *w)
 {
     world_open_store(w);
-    world_join_other(w);
+    world_join_other(w, 8192);
     world_start(w);
     struct host_fake_vm *g = world_guest(w, "g1", 60, 120);
     assert_true(world_until(w, g1_is_reported, LONG_MS));
@@ -379,6 +379,19 @@ static void a_host_in_maintenance_says_so_and_is_emptied(void **state)
     assert_int_equal(world_calls(w, HOST_FAKE_MIGRATE, "g1"), 1);
 }
 
+static void a_host_in_maintenance_is_emptied_as_soon_as_another_has_room(void **state)
+{
+    struct world *w = *state;
+    ready_to_move(w);
+    world_join_other(w, 32);
+    set_maintenance(w, "h1");
+    assert_true(world_until(w, h1_says_maintenance, LONG_MS));
+    world_for(w, QUIET_MS);
+    assert_int_equal(world_migration_state(w), -1);
+    world_join_other(w, 8192);
+    assert_true(world_until(w, migration_is_done, LONG_MS));
+}
+
 static bool migration_is_proposed(struct world *w)
 {
     return world_migration_state(w) == STORE_MIGRATION_PROPOSED;
@@ -471,6 +484,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_claim_whose_vm_went_before_the_kill_is_done, setup, teardown),
         cmocka_unit_test_setup_teardown(a_host_in_maintenance_says_so_and_is_emptied, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_host_in_maintenance_is_emptied_as_soon_as_another_has_room, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(in_recommend_maintenance_waits_for_approval, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dirty_rate_is_measured_only_while_a_move_is_considered, setup,
                                         teardown),
