@@ -52,7 +52,6 @@ struct ballast_host {
     int64_t immediate_ms; // last step
     bool busy;            // one of its own moves is under way
     bool wants_sleep;
-    int64_t reported_ms; // newest row of it
     struct loss_sum sum; // from reported rows; valid in the tick sum_ms
     struct history_series series;
     int64_t series_ms; // when series was made

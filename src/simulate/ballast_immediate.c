@@ -4,8 +4,8 @@
 
 #include "simulate/ballast.h"
 
-// A row is renewed by every heartbeat, once a slot at the latest; the loop allows rows of up to
-// IMMEDIATE_ROW_AGE_MOST_S, as real heartbeats come every few seconds.
+// ballastd's default: the age that the row of a living host can have. The clock jumps over heartbeats that tell nothing, so
+// every row is taken to be as old as that; its figures may be older, by what report.h allows.
 #define HEARTBEAT_S 10.0
 
 uint32_t ballast_moves_24h(const struct ballast *b, uint32_t v)
@@ -77,7 +77,7 @@ static struct immediate_host other_host(struct ballast *b, uint32_t g)
     struct immediate_host row = {
         .id = g,
         .name = view->host_name[g],
-        .age_s = fmin((double)(b->now_ms - b->host[g].reported_ms) / 1000, HEARTBEAT_S),
+        .age_s = HEARTBEAT_S,
         .open = view->host_power[g] == HOST_ON && (list->n > 0 || !b->scenario->hosts_follow_use),
         .cpu_cores = view->host_cores[g],
         .mem_mib = view->host_mem_mib[g],

@@ -13,8 +13,8 @@ static uint64_t kib(double mib)
     return mib > 0 ? (uint64_t)(mib * KIB) : 0;
 }
 
-// The guest as its balloon driver would tell: what it does not use is free, and usable at once; what it lacks shows
-// only in what it swaps.
+// The guest as its balloon driver would tell: what it has touched and does not use is page cache, the rest is free; what
+// it lacks shows only in what it swaps.
 static struct memory_vm_input guest(const struct ballast *b, uint32_t v)
 {
     const struct view *view = b->view;
@@ -22,7 +22,8 @@ static struct memory_vm_input guest(const struct ballast *b, uint32_t v)
     vm->swapped_mib +=
         view->guest_swap_mib[v] * fmin(1, SWAP_TURNOVER_PER_S * (double)(b->now_ms - vm->swapped_ms) / 1000);
     vm->swapped_ms = b->now_ms;
-    double unused = view->mem_current_mib[v] - view->mem_used_mib[v];
+    double usable = view->mem_current_mib[v] - view->mem_used_mib[v];
+    double unused = view->mem_current_mib[v] - fmax(view->mem_actual_mib[v], view->mem_used_mib[v]);
     return (struct memory_vm_input){
         .id = v,
         .maxmem_kib = kib(view->vm_mem_mib[v]),
@@ -31,7 +32,8 @@ static struct memory_vm_input guest(const struct ballast *b, uint32_t v)
         .overhead_kib = kib(view->vm_overhead_mib[v]),
         .has_statistics = view->known[v],
         .unused_kib = kib(unused),
-        .usable_kib = kib(unused),
+        .usable_kib = kib(usable),
+        .disk_caches_kib = kib(usable - unused),
         .swap_in_kib = kib(vm->swapped_mib),
         .swap_out_kib = kib(vm->swapped_mib + view->guest_swap_mib[v]),
         .shares = view->vm_shares[v],

@@ -26,12 +26,15 @@ struct policy_class {
     void (*migration_ended)(void *state, const struct world_migration_end *end);
 
     void (*stop)(void *state); // takes NULL
+
+    bool has_memory_manager; // else the hosts' own runs beside it, where the scenario has ballooning
 };
 
 extern const struct policy_class policy_none;
 extern const struct policy_class policy_ballast;
 extern const struct policy_class policy_ballast_immediate;
 extern const struct policy_class policy_ballast_longterm;
+extern const struct policy_class policy_memory; // the hosts' memory managers alone; not to be chosen by name
 extern const struct policy_class policy_drs;
 extern const struct policy_class policy_sandpiper;
 extern const struct policy_class policy_lr_mmt;

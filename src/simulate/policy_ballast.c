@@ -150,8 +150,6 @@ static void sample_and_report(struct ballast *b, uint32_t h)
         r->known = true;
         tell_series(&b->vm[b->known_vm[b->report_index[i]]], b->now_ms);
     }
-    // The heartbeat renews the age of the row even when no figure changed enough to be told.
-    b->host[h].reported_ms = b->now_ms;
 }
 
 static void forget_the_gone(struct ballast *b)
@@ -231,6 +229,12 @@ static int start_longterm(struct world *world, const struct scenario *scenario, 
     return start(world, scenario, seed, false, true, ret_state, err);
 }
 
+static int start_memory(struct world *world, const struct scenario *scenario, uint64_t seed, void **ret_state,
+                        struct error *err)
+{
+    return start(world, scenario, seed, false, false, ret_state, err);
+}
+
 const struct policy_class policy_ballast = {
     .name = "ballast",
     .summary = "immediate and long-term balancer and memory manager",
@@ -238,6 +242,7 @@ const struct policy_class policy_ballast = {
     .step = step,
     .migration_ended = migration_ended,
     .stop = stop,
+    .has_memory_manager = true,
 };
 
 const struct policy_class policy_ballast_immediate = {
@@ -247,6 +252,7 @@ const struct policy_class policy_ballast_immediate = {
     .step = step,
     .migration_ended = migration_ended,
     .stop = stop,
+    .has_memory_manager = true,
 };
 
 const struct policy_class policy_ballast_longterm = {
@@ -256,4 +262,14 @@ const struct policy_class policy_ballast_longterm = {
     .step = step,
     .migration_ended = migration_ended,
     .stop = stop,
+    .has_memory_manager = true,
+};
+
+const struct policy_class policy_memory = {
+    .name = "memory",
+    .summary = "the memory managers of ballast's hosts alone",
+    .start = start_memory,
+    .step = step,
+    .stop = stop,
+    .has_memory_manager = true,
 };

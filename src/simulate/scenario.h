@@ -65,6 +65,8 @@ struct scenario {
     bool memory_constrains;  // else a running VM has all the memory it uses
     double vm_overhead_mib;  // of the hypervisor's process
     double guest_kernel_mib; // what a guest needs beyond what the trace says it uses
+    double cache_mib_s;      // by which a guest's page cache grows until nothing is free
+    bool swap_blind;         // a host that is short swaps any page; else first what guests do not use
     double dirty_mib_s_busy; // memory a VM dirties per second and core that it uses
     bool precopy;            // migrations by the pre-copy model; else memory / half the bandwidth, no sharing
     double migration_slow_down;        // part of its work a VM loses while it is copied

@@ -28,6 +28,8 @@ static const struct setting settings[] = {
     {"world", "memory_constrains", KIND_BOOL, OF(memory_constrains), 0, 0},
     {"world", "vm_overhead_mib", KIND_NUMBER, OF(vm_overhead_mib), 0, 1e6},
     {"world", "guest_kernel_mib", KIND_NUMBER, OF(guest_kernel_mib), 0, 1e6},
+    {"world", "cache_mib_s", KIND_NUMBER, OF(cache_mib_s), 0, 1e6},
+    {"world", "swap_blind", KIND_BOOL, OF(swap_blind), 0, 0},
     {"world", "dirty_mib_s_busy", KIND_NUMBER, OF(dirty_mib_s_busy), 0, 1e6},
     {"migration", "precopy", KIND_BOOL, OF(precopy), 0, 0},
     {"migration", "slow_down", KIND_NUMBER, OF(migration_slow_down), 0, 1},
@@ -70,7 +72,7 @@ static const struct setting vm_settings[] = {
 
 struct reader {
     struct scenario scenario;
-    bool has_base;
+    bool has_base, has_overcommit;
     uint32_t n_hosts, n_vms; // types that the file has given
     char host_section[40], vm_section[40];
     struct error error; // the first one
@@ -215,8 +217,11 @@ static int on_key(void *user, const char *section, const char *key, const char *
         return 1;
     }
     for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++)
-        if (strcmp(section, settings[i].section) == 0 && strcmp(key, settings[i].key) == 0)
+        if (strcmp(section, settings[i].section) == 0 && strcmp(key, settings[i].key) == 0) {
+            r->has_overcommit =
+                r->has_overcommit || settings[i].offset == offsetof(struct scenario, overcommit);
             return set(r, &settings[i], s, value);
+        }
     char text[200];
     snprintf(text, sizeof(text), "[%.60s] %.60s: no such key", section, key);
     return fail(r, text, NULL);
@@ -239,10 +244,19 @@ int scenario_parse(const char *file, const char *text, struct scenario *ret, str
         if (s->host_type[i].mem_reserved_mib >= s->host_type[i].mem_mib)
             return error_set(err, ERROR_INPUT, "%s: host %s: mem_reserved_mib must be below mem_mib", file,
                              s->host_type[i].name);
-    for (uint32_t i = 0; i < s->n_host_types; i++)
+    bool open_number = false;
+    for (uint32_t i = 0; i < s->n_host_types; i++) {
         if (s->host_type[i].count == 0 && !(s->overcommit > 0))
             return error_set(err, ERROR_INPUT, "%s: host %s: count = 0 needs [world] overcommit", file,
                              s->host_type[i].name);
+        open_number = open_number || s->host_type[i].count == 0;
+    }
+    if (r.has_overcommit && !open_number)
+        return error_set(
+            err, ERROR_INPUT,
+            "%s: [world] overcommit: has no effect where the number of hosts is fixed: leave it out, "
+            "or give a [host] section count = 0, so that it decides how many there are",
+            file);
     *ret = *s;
     return 0;
 }

@@ -118,9 +118,11 @@ static int pack_first(const struct simulation *s, struct world *world, struct er
     return 0;
 }
 
-static void run(const struct simulation *s, struct world *world, void *policy, int64_t end_ms)
+// memory: state of policy_memory, or NULL.
+static void run(const struct simulation *s, struct world *world, void *policy, void *memory, int64_t end_ms)
 {
     int64_t policy_ms = 0, slot_ms = slot_ms_of(s), row_ms = slot_ms;
+    int64_t memory_ms = memory ? 0 : INT64_MAX;
     struct world_totals before = {0};
     if (s->timeline)
         timeline_header(s->timeline);
@@ -129,7 +131,10 @@ static void run(const struct simulation *s, struct world *world, void *policy, i
     for (int64_t now_ms = 0; now_ms < end_ms;) {
         if (now_ms >= policy_ms)
             policy_ms = s->policy->step(policy);
+        if (now_ms >= memory_ms)
+            memory_ms = policy_memory.step(memory);
         int64_t next_ms = row_ms < policy_ms ? row_ms : policy_ms;
+        next_ms = memory_ms < next_ms ? memory_ms : next_ms;
         now_ms = world_advance(world, next_ms < end_ms ? next_ms : end_ms);
         const struct world_migration_end *ended;
         uint32_t n = world_migrations_ended(world, &ended);
@@ -153,7 +158,7 @@ static void run(const struct simulation *s, struct world *world, void *policy, i
 int simulate_run(const struct simulation *s, struct simulation_result *ret, struct error *err)
 {
     CLEANUP(world_free) struct world *world = NULL;
-    void *policy;
+    void *policy, *memory = NULL;
     struct simulation_result result = {0};
     uint32_t slots = s->trace->n_slots;
     if (s->hours > 0 && s->hours * 3600 / s->scenario->slot_s < slots)
@@ -165,7 +170,13 @@ int simulate_run(const struct simulation *s, struct simulation_result *ret, stru
         return -1;
     if (s->policy->start(world, s->scenario, s->seed, &policy, err) < 0)
         return error_context(err, "policy %s", s->policy->name);
-    run(s, world, policy, slots * slot_ms_of(s));
+    bool beside = s->scenario->ballooning && s->scenario->memory_constrains && !s->policy->has_memory_manager;
+    if (beside && policy_memory.start(world, s->scenario, s->seed, &memory, err) < 0) {
+        s->policy->stop(policy);
+        return -1;
+    }
+    run(s, world, policy, memory, slots * slot_ms_of(s));
+    policy_memory.stop(memory);
     s->policy->stop(policy);
     if (summarize(world, (double)slots * s->scenario->slot_s, &result, err) < 0)
         return -1;

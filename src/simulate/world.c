@@ -65,6 +65,8 @@ static void learn(struct world *w, uint32_t v)
 static void begin_slot(struct world *w, uint32_t slot)
 {
     bool late = w->scenario->information == INFORMATION_LATE;
+    if (w->slot_begun)
+        world_fill_caches(w);
     for (uint32_t v = 0; v < w->n_vms; v++) {
         bool exists = trace_exists(w->trace, w->vm_trace[v], slot);
         if (w->vm_host[v] != VIEW_NONE && !exists) {

@@ -106,6 +106,9 @@ void world_flush_host(struct world *world, uint32_t h); // integrals only
 // Memory of host h's VMs: resident sets, swapping, s_mem. Returns what is short, in MiB, in ret of the rates.
 void world_divide_memory(struct world *world, uint32_t h, struct host_rates *rates);
 
+// A slot long every guest has read files and kept them.
+void world_fill_caches(struct world *world);
+
 // Puts a VM on a host, or takes it off, keeping the order of the others.
 void world_attach(struct world *world, uint32_t v, uint32_t h);
 void world_detach(struct world *world, uint32_t v);

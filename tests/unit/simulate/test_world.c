@@ -261,6 +261,65 @@ static void a_packed_start_packs_as_soon_as_anything_is_known(void **state)
     assert_true(early.migrations > 0 && late.migrations == early.migrations);
 }
 
+// One host of 1000 MiB; two VMs of 800 that use 300 and have touched 600 when the second slot begins.
+static struct simulation_result short_of_memory(bool swap_blind, bool ballooning)
+{
+    static const char text[] = "vm,name,s0,s1\n0,a,10,10\n1,b,10,10\n";
+    struct trace *t = wide(text);
+    t->has_memory = true;
+    t->mem_used_mib = calloc(t->n_samples, sizeof(*t->mem_used_mib));
+    for (size_t i = 0; i < t->n_samples; i++)
+        t->mem_used_mib[i] = 300;
+    struct scenario s = small();
+    struct error err;
+    struct simulation_result r;
+    s.host_type[0].count = 1;
+    s.vm_type[0].mem_mib = 800;
+    s.memory_constrains = true;
+    s.cache_mib_s = 1;
+    s.swap_blind = swap_blind;
+    s.ballooning = ballooning;
+    s.sample_s = 10;
+    struct simulation sim = {.trace = t, .scenario = &s, .policy = &policy_none, .seed = 1};
+    if (simulate_run(&sim, &r, &err) < 0)
+        fail_msg("%s", err.text);
+    trace_free(t);
+    return r;
+}
+
+static void a_host_that_cannot_know_swaps_used_pages_in_proportion(void **state)
+{
+    (void)state;
+    // Of 1200 MiB 1000 fit, so each VM has 250 of its 300 for the second slot.
+    struct simulation_result blind = short_of_memory(true, false);
+    assert_float_equal(blind.lost_vm_s, 2 * 300 * (1 - 250.0 / 300), 1e-6);
+    assert_float_equal(blind.mem_short_mib_h, 2 * 50 * 300 / 3600.0, 1e-6);
+    assert_float_equal(short_of_memory(false, false).lost_vm_s, 0, 1e-9);
+}
+
+static void the_hosts_memory_manager_runs_under_every_policy(void **state)
+{
+    (void)state;
+    struct simulation_result r = short_of_memory(true, true);
+    assert_true(r.balloon_moved_gib > 0);
+    // All the cache of a slot comes at its beginning here: it takes the manager two looks.
+    assert_true(r.lost_vm_s < 0.1 * short_of_memory(true, false).lost_vm_s);
+}
+
+static void overcommitment_of_a_fixed_number_of_hosts_is_an_error(void **state)
+{
+    (void)state;
+    struct scenario s;
+    struct error err;
+    assert_true(scenario_parse("x.ini",
+                               "[scenario]\nbase = bitbrains\n[host]\ncount = 3\n[world]\novercommit = 1.5\n",
+                               &s, &err) < 0);
+    assert_non_null(strstr(err.text, "x.ini: [world] overcommit"));
+    assert_non_null(strstr(err.text, "count = 0"));
+    assert_int_equal(
+        scenario_parse("x.ini", "[scenario]\nbase = bitbrains\n[world]\novercommit = 1.5\n", &s, &err), 0);
+}
+
 // Lag-1 autocorrelation of a VM's samples; 0 where it does not vary.
 static double autocorrelation(const struct trace *t, uint32_t v)
 {
@@ -379,6 +438,9 @@ int main(void)
         cmocka_unit_test(sleeping_hosts_take_their_time_to_wake),
         cmocka_unit_test(equal_seeds_give_equal_results_under_every_policy),
         cmocka_unit_test(a_packed_start_packs_as_soon_as_anything_is_known),
+        cmocka_unit_test(a_host_that_cannot_know_swaps_used_pages_in_proportion),
+        cmocka_unit_test(the_hosts_memory_manager_runs_under_every_policy),
+        cmocka_unit_test(overcommitment_of_a_fixed_number_of_hosts_is_an_error),
         cmocka_unit_test(generated_traces_depend_on_the_seed_alone),
         cmocka_unit_test(generated_vms_are_as_persistent_as_the_real_set),
         cmocka_unit_test(a_written_trace_reads_back_the_same),
