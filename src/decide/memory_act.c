@@ -17,7 +17,9 @@ static double least_difference(const struct memory_manager *m, const struct memo
         (int64_t)fmax(MEMORY_REVERSAL_MS, 2000 * m->elapsed_s); // two steps at least, however long
     bool reversal = t->commanded && t->commanded_up != up && now.ms - t->commanded_at.ms < hold_ms;
     bool at_once = !up && m->state.state == MEMORY_LOW;
-    bool precaution = m->state.state == MEMORY_SOFT && !t->draining && !t->distress;
+    // In soft, and where high lowers, nobody is in need but those in distress.
+    bool precaution = (m->state.state == MEMORY_SOFT || (m->state.state == MEMORY_HIGH && !up)) &&
+                      !t->draining && !t->distress;
     double bands = (reversal && !at_once) || precaution ? MEMORY_CAUTIOUS_BANDS
                    : up && t->distress                  ? fmin(least, MEMORY_DISTRESS_BAND)
                                                         : least;
@@ -54,7 +56,7 @@ static void command(struct memory_manager *m, const struct memory_input *in, siz
 
 // Take slowly: how far the balloon may be lowered now.
 static double lowest_now(const struct memory_manager *m, const struct memory_vm_input *vm,
-                         const struct memory_track *t)
+                         const struct memory_track *t, const struct memory_plan *p)
 {
     if (m->state.state == MEMORY_LOW)
         return 0;
@@ -64,8 +66,8 @@ static double lowest_now(const struct memory_manager *m, const struct memory_vm_
         step = fmax(MEMORY_TAKE_KIB, (double)vm->maxmem_kib * MEMORY_TAKE_PERMILLE / 1000) / 2;
     double lowest =
         t->statistics_at.ms > t->lowered_at.ms || !t->commanded ? t->current_kib - step : t->commanded_kib;
-    // What leaves the guest that much free is no loss to it.
-    return fmin(lowest, memory_track_used_kib(t) + step);
+    // What leaves the guest that much free is no loss to it; nor is memory that it has not touched, which the fence takes.
+    return fmin(lowest, fmin(memory_track_used_kib(t) + step, fmax(t->actual_kib, p->keep)));
 }
 
 static void take(struct memory_manager *m, const struct memory_input *in, double least, struct mono now)
@@ -73,7 +75,7 @@ static void take(struct memory_manager *m, const struct memory_input *in, double
     for (size_t i = 0; i < m->table.n; i++) {
         const struct memory_track *t = &m->table.track[i];
         struct memory_plan *p = &m->plan[i];
-        double to = fmax(p->target, fmin(lowest_now(m, &in->vms[i], t), t->commanded_kib));
+        double to = fmax(p->target, fmin(lowest_now(m, &in->vms[i], t, p), t->commanded_kib));
         if (!may_command(t, now) ||
             t->commanded_kib - to < least_difference(m, &in->vms[i], t, false, least, now))
             continue;
@@ -90,11 +92,9 @@ static void take(struct memory_manager *m, const struct memory_input *in, double
 static double spare_kib(const struct memory_manager *m, const struct memory_host_input *host, bool distress)
 {
     double available = (double)host->available_kib, reserve = (double)m->thresholds.reserve_kib;
-    if (m->state.state == MEMORY_HIGH)
-        return INFINITY;
     double free = fmax(0, available - reserve);
     // What others may grow into but do not is no reason to let a guest swap: half of what is free is its at once.
-    if (m->state.state == MEMORY_SOFT)
+    if (m->state.state <= MEMORY_SOFT)
         return fmax((1 + m->promise) * free - m->sum.committed, distress ? free / 2 : 0);
     if (distress && m->state.state == MEMORY_HARD)
         reserve = (double)m->thresholds.low_kib;
@@ -138,9 +138,9 @@ static double give(struct memory_manager *m, const struct memory_input *in, bool
             continue;
         }
         command(m, in, i, to,
-                distress                        ? MEMORY_REASON_DISTRESS
-                : m->state.state == MEMORY_HIGH ? MEMORY_REASON_RELEASE
-                                                : MEMORY_REASON_DIVISION,
+                distress               ? MEMORY_REASON_DISTRESS
+                : to >= p->claim.limit ? MEMORY_REASON_RELEASE
+                                       : MEMORY_REASON_DIVISION,
                 p->entitlement, now);
     }
     return fmax(0, spare - sum);

@@ -135,54 +135,44 @@ static double held_capacity(struct memory_manager *m, const struct memory_host_i
     return fmax(0, m->capacity - m->sum.fixed_growing);
 }
 
-// In the lower half of soft the promise follows what will be available, so that nothing jumps at hard. It rises only
-// when it has not fallen for a while: a burst that is over is often followed by the next.
+// How often what is free may be promised besides once, by what is expected to be available: the fence is closed in hard
+// and low, opens in the lower half of soft so that nothing jumps at hard, and is gone above MEMORY_FREE_PERMILLE.
+static double promise_at(const struct memory_thresholds *t, enum memory_host_state state, double expected)
+{
+    double high = (double)t->high_kib, soft = (double)t->soft_kib;
+    if (state >= MEMORY_HARD)
+        return 0;
+    if (expected < high)
+        return fmin(1, fmax(0, (expected - soft) / ((high - soft) / 2)));
+    double left = 1 - (expected - high) / (high * (MEMORY_FREE_PERMILLE / 1000.0 - 1));
+    return 1 / fmax(left, 1 / MEMORY_PROMISE_MOST);
+}
+
+// The fence opens only when it has not closed for a while: a burst that is over is often followed by the next.
 static double promise_of(struct memory_manager *m, struct mono now)
 {
-    const struct memory_thresholds *t = &m->thresholds;
-    double wanted = m->state.state == MEMORY_HIGH   ? 1
-                    : m->state.state != MEMORY_SOFT ? 0
-                                                    : ((double)m->state.expected_kib - (double)t->soft_kib) /
-                                                          ((double)(t->high_kib - t->soft_kib) / 2);
-    wanted = fmin(1, fmax(0, wanted));
-    bool held = m->promise_fell && now.ms - m->promise_fell_at.ms < MEMORY_PROMISE_HOLD_MS;
+    double wanted = promise_at(&m->thresholds, m->state.state, (double)m->state.expected_kib);
+    int64_t hold_ms = (int64_t)fmax(MEMORY_PROMISE_HOLD_MS, 2000 * m->elapsed_s);
+    bool held = m->promise_fell && now.ms - m->promise_fell_at.ms < hold_ms;
     if (wanted < m->promise) {
         m->promise_fell = true;
         m->promise_fell_at = now;
         m->promise = wanted;
-    } else if (!held || m->state.state == MEMORY_HIGH) {
+    } else if (!held) {
         m->promise = wanted;
     }
     return m->promise;
-}
-
-// How long high must last until every balloon is let go: three steps at least, however rare they are.
-static int64_t high_lasts_ms(const struct memory_manager *m)
-{
-    return (int64_t)fmax(MEMORY_HIGH_LASTS_MS, 3000 * m->elapsed_s);
 }
 
 static void divide(struct memory_manager *m, const struct memory_host_input *host, struct mono now)
 {
     double available = (double)host->available_kib, reserve = (double)m->thresholds.reserve_kib;
     double capacity = held_capacity(m, host);
-    double twice = promise_of(m, now) * fmax(0, available - reserve);
-    double room = capacity + twice + (double)host->swap_free_kib / 2 -
+    double again = promise_of(m, now) * fmax(0, available - reserve);
+    double room = capacity + again + (double)host->swap_free_kib / 2 -
                   fmax(0, m->sum.fixed_growth - m->sum.fixed_growing);
-    bool plenty = m->state.state == MEMORY_HIGH && now.ms - m->state_since.ms >= high_lasts_ms(m);
-    if (m->state.state == MEMORY_HIGH) {
-        for (size_t k = 0; k < m->n_part; k++) {
-            const struct memory_claim *c = &m->claim[k];
-            double has =
-                fmax(m->table.track[m->part[k]].commanded_kib, m->table.track[m->part[k]].current_kib);
-            m->entitlement[k] = fmin(c->need + c->keep, c->limit);
-            m->room[k] = plenty ? c->limit : fmin(fmax(has, c->need + c->keep + c->growth), c->limit);
-        }
-        m->division = (struct memory_division){.need_sum = m->sum.demand};
-    } else {
-        m->division = memory_divide(capacity, room, m->n_part, m->claim, m->buffer, m->scratch,
-                                    m->entitlement, m->room);
-    }
+    m->division =
+        memory_divide(capacity, room, m->n_part, m->claim, m->buffer, m->scratch, m->entitlement, m->room);
     for (size_t k = 0; k < m->n_part; k++) {
         m->plan[m->part[k]].entitlement = m->entitlement[k];
         m->plan[m->part[k]].room = m->room[k];
@@ -257,8 +247,6 @@ void memory_manager_step(struct memory_manager *m, const struct memory_input *in
     struct memory_pressure pressure = {host->available_kib, host->psi_known, host->psi_some_avg10_pct,
                                        host->swap_in_kib};
     memory_state_step(&m->state, &m->thresholds, &pressure, now);
-    if (m->state.state != before)
-        m->state_since = now;
     if (m->state.state != before)
         memory_rules_event(m, MEMORY_EVENT_STATE, SIZE_MAX, m->state.state);
 

@@ -19,9 +19,11 @@
 #define MEMORY_CAPACITY_BAND_PERMILLE 200
 #define MEMORY_CAPACITY_BAND_KIB (4.0 * 1024)
 
-// High must have lasted so long before all balloons are let go: at once they would all be taken back as soon as guests use
-// a little of it. Until then who needs more gets it.
-#define MEMORY_HIGH_LASTS_MS 8000
+// From so much available, in parts of high, every balloon is let go, however much the guests could then take: a host that
+// has more than what can be used up within the reaction time (that is high) and as much again as half of it notices a
+// burst in time. Between high and that the promise grows as 1 / (what is left of the way), to this at most.
+#define MEMORY_FREE_PERMILLE 1500
+#define MEMORY_PROMISE_MOST 1000.0
 
 // How long less is promised of what is free after it had to be promised less.
 #define MEMORY_PROMISE_HOLD_MS 5000
@@ -119,7 +121,6 @@ struct memory_manager {
     double elapsed_s;
     struct memory_thresholds thresholds;
     struct memory_state state;
-    struct mono state_since;
 
     struct memory_plan *plan;   // by row of the input
     struct memory_order *order; // scratch for sorting
@@ -135,7 +136,7 @@ struct memory_manager {
     bool held; // capacity is that of an earlier step
     size_t held_parts;
     double capacity;
-    double promise; // how much of what is free may be promised a second time: 0 to 1
+    double promise; // how often what is free may be promised besides once: 0 to MEMORY_PROMISE_MOST
     bool promise_fell;
     struct mono promise_fell_at;
 

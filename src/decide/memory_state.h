@@ -1,7 +1,7 @@
 // How short of memory a host is, in four states as in ESX (Waldspurger, OSDI 2002, section 6.3), with
 // hysteresis.
 //
-//   high   enough: every balloon is let go
+//   high   enough: the fence opens with what there is, and every balloon is let go at one and a half times high
 //   soft   idle memory is taken, as much as brings the host back to high; growth is promised twice over
 //   hard   the fence: no guest can grow into what is not there; under overload, division by entitlement
 //   low    as hard, without delay, without dead band, and nothing is lent

@@ -163,9 +163,13 @@ static void take_statistics(struct memory_track *t, const struct memory_vm_input
         swapping = (in + out) / elapsed_s;
         t->swapped_kib = vm->swap_out_kib >= t->swap_out_kib ? fmax(0, t->swapped_kib + out - in)
                                                              : grown(vm->swap_in_kib, vm->swap_out_kib);
-        // With plenty of usable memory it could have brought back what it misses; the rest is cold or gone.
+        // With plenty of usable memory it could have brought back what it misses; the rest is cold or gone. Without, what it
+        // brings back it works on, and so it will on more of what lies there.
         if (fmin((double)vm->usable_kib, usable_now(t)) > plenty_kib(t))
             t->swapped_kib = smoothed(t->swapped_kib, 0, elapsed_s, MEMORY_COLD_TAU_S);
+        else
+            t->swapped_kib =
+                fmax(t->swapped_kib, fmin(t->swapped_kib + in, grown(vm->swap_in_kib, vm->swap_out_kib)));
     }
     if (!t->known) // the manager has been restarted: what was swapped out before counts too
         t->swapped_kib = grown(vm->swap_in_kib, vm->swap_out_kib);

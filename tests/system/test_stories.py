@@ -133,6 +133,21 @@ def test_memory_is_divided_by_shares(lab):
         assert oom_kills(lab, [g1, g2]) == 0
 
 
+def test_two_that_burst_together_are_served_and_nobody_is_killed(lab):
+    """Together they ask at once for 90 MiB more than the host has left: the fence holds them until they have swapped."""
+    h1 = lab.hosts[0]
+    guests = start_guests(h1, ["g1", "g2"])
+    h1.limit_memory(455)
+    with Agents(lab, hosts=[h1]) as agents:
+        time.sleep(2)
+        for g in guests:
+            g.ask("mem 130")
+        assert wait(lambda: all(holds(g, 130) for g in guests), 90), agents.log(h1)
+        assert len(h1.conn.listAllDomains()) == 2, agents.log(h1)
+        assert oom_kills(lab, guests) == 0, agents.log(h1)
+        assert max(g.balloon_mib() for g in guests) < FULL - 32
+
+
 def used_mib(guest):
     """What the guest uses now, as it says itself."""
     stats = guest.memory_stats()

@@ -143,7 +143,7 @@ static void program_tick(struct world *w, struct world_guest *g)
 
 static void balloon_tick(struct world *w, struct world_guest *g)
 {
-    if (g->stuck || g->no_driver)
+    if (g->stuck || g->no_driver || w->ms < g->obeys_ms)
         return;
     double before = g->current;
     if (g->target > g->current) {
@@ -238,7 +238,10 @@ static void manage(struct world *w)
     w->commands += (unsigned)w->out.n_actions;
     for (size_t k = 0; k < w->out.n_actions; k++) {
         const struct memory_action *a = &w->out.actions[k];
-        w->guest[row[a->vm]].target = (double)a->to_kib / 1024;
+        struct world_guest *g = &w->guest[row[a->vm]];
+        if (g->target == g->current)
+            g->obeys_ms = w->ms + w->answer_ms;
+        g->target = (double)a->to_kib / 1024;
         if (w->verbose) {
             char text[200];
             printf("# %7.2f g%zu %s\n", world_seconds(w), row[a->vm] + 1,

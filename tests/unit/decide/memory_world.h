@@ -20,6 +20,7 @@ struct world_guest {
     enum memory_tristate tells_swap;
     // state
     double current, target;   // balloon
+    int64_t obeys_ms;         // from when on it moves
     double held, swapped;     // of the guest's program; of it in swap
     double touched, overhead; // pages with backing; QEMU's own
     double swap_in, swap_out; // cumulative
@@ -47,6 +48,7 @@ struct world {
     struct memory_output out;
     struct memory_vm_input vm[WORLD_MOST];
     struct random random;
+    int64_t answer_ms; // from an order to a balloon at rest until it begins to move
     double fill_mib_s; // of each guest in this tick
     double noise;      // of the available figure
     unsigned host_ooms;

@@ -163,6 +163,56 @@ static void without_a_manager_the_same_contention_kills(void **state)
     world_end(&w);
 }
 
+// Two guests that together ask for 260 MiB at once of a host that has 170, and whose balloons answer late.
+static void two_burst(bool managed, double at_s)
+{
+    world_begin(&w, 455, 2, managed);
+    w.answer_ms = 400;
+    world_run(&w, at_s);
+    all_want(130);
+    world_run(&w, 30);
+}
+
+static void two_that_burst_together_are_held_by_the_fence(void **state)
+{
+    (void)state;
+    for (int tick = 0; tick < 20; tick++) { // whenever the manager looked last
+        two_burst(true, 10 + tick * 0.05);
+        nobody_was_killed();
+        for (size_t i = 0; i < 2; i++)
+            assert_true(w.guest[i].held >= 129);
+        world_end(&w);
+    }
+    two_burst(false, 10);
+    assert_true(w.host_ooms > 0); // or this could not fail
+    world_end(&w);
+}
+
+// Guests at rest that could take twice what the host has left, which is so many parts of `high`.
+static double sum_of_balloons(double parts_of_high)
+{
+    double used = 16 * (95 + 48) + 30;
+    world_begin(&w, used / (1 - parts_of_high / 4), 16, true);
+    world_run(&w, 30);
+    double sum = 0;
+    for (size_t i = 0; i < 16; i++) {
+        sum += w.guest[i].current;
+        assert_true(w.guest[i].lowest >= 68 + 16); // nobody pays for it
+    }
+    assert_int_equal(w.out.state, MEMORY_HIGH);
+    nobody_was_killed();
+    world_end(&w);
+    return sum;
+}
+
+static void in_high_balloons_follow_what_is_there_until_it_is_plenty(void **state)
+{
+    (void)state;
+    double near = sum_of_balloons(1.04), further = sum_of_balloons(1.12);
+    assert_true(near < further - 16 * 8 && further < 16 * 256 * 0.95);
+    assert_true(sum_of_balloons(1.6) == 16 * 256);
+}
+
 static void a_stuck_balloon_is_reported_and_nobody_waits(void **state)
 {
     (void)state;
@@ -318,6 +368,23 @@ static void what_is_cold_in_swap_is_no_demand_for_ever(void **state)
     world_run(&w, 240);
     double used = world_guest_need(&w.guest[1]);
     assert_true(w.out.views[1].demand_kib < (used + 16) * 1024);
+    world_end(&w);
+}
+
+static void what_was_cold_in_swap_is_wanted_again_when_it_is_worked_on(void **state)
+{
+    (void)state;
+    two_of_unequal_shares(455, 0);
+    for (size_t i = 0; i < 2; i++)
+        w.guest[i].rewrite_mib_s = 0;
+    w.total = 600;
+    world_run(&w, 300); // what lies in their swap is forgotten, and not brought back
+    w.total = 485;
+    world_run(&w, 30);
+    w.guest[0].rewrite_mib_s = w.guest[1].rewrite_mib_s = 8;
+    world_run(&w, 60);
+    assert_true(w.guest[0].swapped < 4); // g1's part covers what it works on
+    nobody_was_killed();
     world_end(&w);
 }
 
@@ -690,6 +757,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(fast_contention_ends_in_equal_parts_at_rest),
         cmocka_unit_test(balloons_are_let_go_when_pressure_ends),
         cmocka_unit_test(without_a_manager_the_same_contention_kills),
+        cmocka_unit_test(two_that_burst_together_are_held_by_the_fence),
+        cmocka_unit_test(in_high_balloons_follow_what_is_there_until_it_is_plenty),
         cmocka_unit_test(a_stuck_balloon_is_reported_and_nobody_waits),
         cmocka_unit_test(a_stopped_guest_is_reported_and_nobody_waits),
         cmocka_unit_test(a_guest_that_the_host_sees_stopped_is_reported_and_nobody_waits),
@@ -700,6 +769,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_reservation_comes_before_shares_also_for_a_guest_that_was_squeezed),
         cmocka_unit_test(what_ballooning_cannot_meet_is_unmet_demand),
         cmocka_unit_test(what_is_cold_in_swap_is_no_demand_for_ever),
+        cmocka_unit_test(what_was_cold_in_swap_is_wanted_again_when_it_is_worked_on),
         cmocka_unit_test(guests_without_swap_are_not_killed),
         cmocka_unit_test(random_demand_kills_nobody),
         cmocka_unit_test(a_restart_in_contention_moves_little),
