@@ -1,5 +1,6 @@
 #include "command/table.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,7 @@ static void print_cell(const struct table *t, FILE *out, size_t column, const ch
 
 void table_print_take(struct table *t, FILE *out)
 {
+    assert(t->columns.n > 0);
     for (size_t i = 0; i < t->columns.n; i++)
         print_cell(t, out, i, t->columns.at[i].title, STYLE_BOLD);
     for (size_t i = 0; i < t->cells.n; i++)
