@@ -1,11 +1,7 @@
 // The SQLite back-end's inside: one connection, its transactions and statements, and the tables' columns.
 //
-// Shape of every operation:
-//
-//     if (sqlite_begin(s, ACCESS_WRITE, err) < 0)      // takes the handle, starts deadline and transaction,
-//         return -1;                                   // and reads the store's clock after the lock: s->now_ms
-//     ... sqlite_start / sqlite_step / sqlite_run ...
-//     return sqlite_end(s, rc, err);                   // commits on 0, else rolls back; gives the handle back
+// Every operation is called between sqlite_begin, which also reads the store's clock after the lock (s->now_ms), and
+// sqlite_end; it does its work by sqlite_start, sqlite_step and sqlite_run.
 #ifndef BALLAST_STORE_SQLITE_H
 #define BALLAST_STORE_SQLITE_H
 
@@ -17,10 +13,12 @@
 
 #define SQLITE_APPLICATION_ID 0x626c7374 // "blst", in the file's header
 #define SQLITE_MAX_STATEMENTS 96         // distinct statements of this back-end, with room
+#define SQLITE_CLAIM_MS                                                                                      \
+    30000 // of a claim between renewals: an agent's restart fits in, a dead host is noticed
+#define SQLITE_HOUR_MS 3600000
+#define SQLITE_DAY_MS (24 * SQLITE_HOUR_MS)
 #define SQLITE_QUICK_CHECK_BYTES                                                                             \
     (32 << 20) // files up to this are checked whole when an agent opens them (0.1 s)
-
-enum sqlite_access { ACCESS_READ, ACCESS_WRITE };
 
 struct sqlite_statement {
     const char *sql; // the key: its address
@@ -56,8 +54,8 @@ static inline struct sqlite_store *sqlite_of(struct store *store)
 
 // ---- sqlite_call.c: calls, transactions, statements ------------------------------------------------------
 
-int sqlite_begin(struct sqlite_store *s, enum sqlite_access access, struct error *err);
-int sqlite_end(struct sqlite_store *s, int rc, struct error *err);
+int sqlite_begin(struct store *store, enum store_access access, struct error *err);
+int sqlite_end(struct store *store, int rc, struct error *err);
 
 // Turns what SQLite just said into an error that names the file, the cause and the cure. Returns -1.
 int sqlite_error(struct sqlite_store *s, int code, struct error *err);
@@ -150,7 +148,12 @@ int sqlite_event(struct sqlite_store *s, enum store_severity severity, const cha
 int sqlite_setting(struct sqlite_store *s, enum store_scope scope, const char *object, const char *key,
                    double fallback, double *ret_number, struct error *err);
 
-DEFINE_CLEANUP(struct arena *, arena_free);
+// The first token of needs that is not among those of provides (separated by spaces), with its length; NULL: none.
+const char *sqlite_lacking(const char *provides, const char *needs, size_t *ret_length);
+
+// The name of a VM that a host has reported. 1, 0: there is none, -1.
+int sqlite_vm_name(struct sqlite_store *s, const char *uuid, char ret_name[static SNAPSHOT_NAME_BYTES + 1],
+                   struct error *err);
 
 // Whether the lease of that epoch is held and in force.
 int sqlite_epoch_holds(struct sqlite_store *s, const struct store_epoch *epoch, bool *ret_holds,
@@ -170,39 +173,8 @@ void sqlite_migration_read(const struct sqlite_store *s, sqlite3_stmt *statement
                            struct store_migration *ret_migration);
 
 // Operations, one file a group.
-int sqlite_join(struct store *store, const struct store_host *host, const struct store_vm *vms, size_t n_vms,
-                struct error *err);
-int sqlite_report(struct store *store, const struct store_report *report, struct error *err);
-int sqlite_heartbeat(struct store *store, const char *host, struct store_pulse *ret_pulse, struct error *err);
-int sqlite_leave(struct store *store, const char *host, struct error *err);
-int sqlite_remove_host(struct store *store, const char *host, struct error *err);
-int sqlite_read_cluster(struct store *store, const struct store_read *what,
-                        struct store_cluster **ret_cluster, struct error *err);
-int sqlite_claim(struct store *store, const struct store_claim *claim, struct store_claim_result *ret_result,
-                 struct error *err);
-int sqlite_advance(struct store *store, uint64_t id, struct error *err);
-int sqlite_renew(struct store *store, uint64_t id, int64_t lifetime_ms, const struct store_progress *progress,
-                 struct error *err);
-int sqlite_finish(struct store *store, uint64_t id, const struct store_outcome *outcome, struct error *err);
-int sqlite_propose(struct store *store, const struct store_move *move, enum store_migration_state state,
-                   uint64_t after, int64_t lifetime_ms, const struct store_epoch *epoch, uint64_t *ret_id,
-                   struct error *err);
-int sqlite_approve(struct store *store, uint64_t id, const char *who, struct error *err);
-int sqlite_read_migrations(struct store *store, const struct store_migration_filter *filter,
-                           struct store_migrations **ret_migrations, struct error *err);
-int sqlite_lease_take(struct store *store, const char *name, const char *holder, int64_t lifetime_ms,
-                      bool planning, struct store_lease *ret_lease, struct error *err);
-int sqlite_lease_release(struct store *store, const char *name, const char *holder, struct error *err);
-int sqlite_append_decisions(struct store *store, const struct store_decision *decisions, size_t n,
-                            struct error *err);
-int sqlite_read_decisions(struct store *store, const struct store_decision_filter *filter,
-                          struct store_decisions **ret_decisions, struct error *err);
-int sqlite_append_event(struct store *store, const struct store_event *event, struct error *err);
-int sqlite_read_events(struct store *store, const struct store_event_filter *filter,
-                       struct store_events **ret_events, struct error *err);
-int sqlite_set(struct store *store, enum store_scope scope, const char *object, const char *key,
-               const char *value, struct error *err);
-int sqlite_read_settings(struct store *store, const char *host, struct store_settings **ret_settings,
-                         struct error *err);
+#define SQLITE_OPERATION(name, ...) int sqlite_##name(struct store *store, __VA_ARGS__, struct error *err);
+STORE_OPERATIONS(SQLITE_OPERATION)
+#undef SQLITE_OPERATION
 
 #endif

@@ -142,9 +142,10 @@ static int lock_until(pthread_mutex_t *mutex, const struct timespec *until)
 #endif
 }
 
-int sqlite_begin(struct sqlite_store *s, enum sqlite_access access, struct error *err)
+int sqlite_begin(struct store *store, enum store_access access, struct error *err)
 {
-    if (access == ACCESS_WRITE && s->read_only)
+    struct sqlite_store *s = sqlite_of(store);
+    if (access == STORE_WRITES && s->read_only)
         return error_set(err, ERROR_REFUSED, "store \"%s\": opened for reading only", s->path);
     int64_t deadline_ms = sqlite_mono_ms() + s->timeout_ms;
     struct timespec until = {deadline_ms / 1000, deadline_ms % 1000 * 1000000};
@@ -158,7 +159,7 @@ int sqlite_begin(struct sqlite_store *s, enum sqlite_access access, struct error
         pthread_mutex_unlock(&s->mutex);
         return -1;
     }
-    int code = sqlite3_exec(s->db, access == ACCESS_WRITE ? "BEGIN IMMEDIATE" : "BEGIN", NULL, NULL, NULL);
+    int code = sqlite3_exec(s->db, access == STORE_WRITES ? "BEGIN IMMEDIATE" : "BEGIN", NULL, NULL, NULL);
     if (code != SQLITE_OK) {
         sqlite_error(s, code, err);
         pthread_mutex_unlock(&s->mutex);
@@ -168,8 +169,9 @@ int sqlite_begin(struct sqlite_store *s, enum sqlite_access access, struct error
     return 0;
 }
 
-int sqlite_end(struct sqlite_store *s, int rc, struct error *err)
+int sqlite_end(struct store *store, int rc, struct error *err)
 {
+    struct sqlite_store *s = sqlite_of(store);
     for (size_t i = 0; i < s->n_statements; i++)
         sqlite3_reset(s->statements[i].prepared);
     if (rc == 0) {

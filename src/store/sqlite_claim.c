@@ -17,8 +17,7 @@
 #include "store/setting_keys.h"
 #include "store/sqlite.h"
 
-#define LIFETIME_MS 30000 // of a claim between renewals: an agent's restart fits in, a dead host is noticed
-#define HOUR_MS 3600000
+DEFINE_CLEANUP(struct arena *, arena_free);
 
 struct claim_check {
     struct sqlite_store *s;
@@ -171,24 +170,18 @@ static int check_host(struct claim_check *c, const char *name, bool destination)
 static int check_compatible(struct claim_check *c)
 {
     sqlite3_stmt *q = sqlite_start(c->s, c->err,
-                                   "SELECT coalesce(v.needs, ''), ' ' || coalesce(h.provides, '') || ' '"
+                                   "SELECT coalesce(v.needs, ''), coalesce(h.provides, '')"
                                    " FROM vms v, hosts h WHERE v.uuid = ?1 AND h.name = ?2",
                                    "tt", c->move.vm_uuid, c->move.to);
     int rc = q ? sqlite_step(c->s, q, c->err) : -1;
     if (rc <= 0)
         return rc;
-    const char *needs = (const char *)sqlite3_column_text(q, 0),
-               *provides = (const char *)sqlite3_column_text(q, 1);
-    for (const char *at = needs; *(at += strspn(at, " "));) {
-        size_t n = strcspn(at, " ");
-        char token[256];
-        snprintf(token, sizeof token, " %.*s ", (int)(n < 250 ? n : 250), at);
-        if (!strstr(provides, token))
-            return refuse(c, STORE_REFUSED_INCOMPATIBLE, "destination \"%.80s\" does not provide %.*s",
-                          c->move.to, (int)(n < 120 ? n : 120), at);
-        at += n;
-    }
-    return 0;
+    size_t length = 0;
+    const char *lacking = sqlite_lacking((const char *)sqlite3_column_text(q, 1),
+                                         (const char *)sqlite3_column_text(q, 0), &length);
+    return lacking ? refuse(c, STORE_REFUSED_INCOMPATIBLE, "destination \"%.80s\" does not provide %.*s",
+                            c->move.to, (int)(length < 120 ? length : 120), lacking)
+                   : 0;
 }
 
 static int check_room(struct claim_check *c)
@@ -230,7 +223,7 @@ static int check_budget(struct claim_check *c, const char *key, uint32_t claiman
 {
     double most = 0, now = 0;
     if (cluster_number(c, key, claimant, &most) < 0 ||
-        sqlite_number(c->s, 0, &now, c->err, sql, "ti", of, c->s->now_ms - HOUR_MS) < 0)
+        sqlite_number(c->s, 0, &now, c->err, sql, "ti", of, c->s->now_ms - SQLITE_HOUR_MS) < 0)
         return -1;
     if (now < most)
         return 0;
@@ -250,7 +243,7 @@ static int check_breaker(struct claim_check *c)
             c->s, 0, &failures, c->err,
             "SELECT count(*) FROM migrations WHERE ended_at > ?1 AND state IN (5, 6) AND ended_at >"
             " coalesce((SELECT max(ended_at) FROM migrations WHERE ended_at > ?1 AND state = 4), 0)",
-            "i", c->s->now_ms - HOUR_MS / 2) < 0)
+            "i", c->s->now_ms - SQLITE_HOUR_MS / 2) < 0)
         return -1;
     if (failures < most)
         return 0;
@@ -319,7 +312,7 @@ static int load_order(struct claim_check *c, struct arena *arena)
 static int write_claim(struct claim_check *c)
 {
     struct sqlite_store *s = c->s;
-    int64_t lifetime_ms = c->claim->lifetime_ms > 0 ? c->claim->lifetime_ms : LIFETIME_MS;
+    int64_t lifetime_ms = c->claim->lifetime_ms > 0 ? c->claim->lifetime_ms : SQLITE_CLAIM_MS;
     int rc;
     if (c->claim->order) {
         rc = sqlite_run(
@@ -385,24 +378,17 @@ static int claim_in_transaction(struct claim_check *c, struct arena *arena)
     return rc < 0 ? -1 : 0; // refused: what expired meanwhile is still worth committing
 }
 
-int sqlite_claim(struct store *store, const struct store_claim *claim, struct store_claim_result *ret_result,
+int sqlite_claim(struct store *store, const struct store_claim *claim, struct store_claim_result *result,
                  struct error *err)
 {
-    struct sqlite_store *s = sqlite_of(store);
     CLEANUP(arena_free) struct arena *arena = arena_new(0);
     if (!arena)
-        return error_set(err, ERROR_MEMORY, "claim: no memory");
-    struct store_claim_result result = {.refusal = STORE_GRANTED};
-    struct claim_check check = {.s = s,
+        return error_set(err, ERROR_MEMORY, "no memory");
+    struct claim_check check = {.s = sqlite_of(store),
                                 .claim = claim,
                                 .move = claim->move,
                                 .approved = !claim->order && claim->move.origin == STORE_ORIGIN_OPERATOR,
-                                .result = &result,
+                                .result = result,
                                 .err = err};
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
-        return -1;
-    if (sqlite_end(s, claim_in_transaction(&check, arena), err) < 0)
-        return error_context(err, "claim");
-    *ret_result = result;
-    return 0;
+    return claim_in_transaction(&check, arena);
 }

@@ -112,7 +112,7 @@ static int renew_clock(struct sqlite_store *s, struct error *err)
 int sqlite_clock_open(struct sqlite_store *s, struct error *err)
 {
     int64_t boot = 0, file = 0, timeline = 0;
-    if (sqlite_begin(s, ACCESS_READ, err) < 0)
+    if (sqlite_begin(&s->base, STORE_READS, err) < 0)
         return -1;
     int rc = sqlite_meta_get(s, "boot", 0, &boot, err);
     if (rc == 0)
@@ -121,19 +121,19 @@ int sqlite_clock_open(struct sqlite_store *s, struct error *err)
         rc = sqlite_meta_get(s, "clock_offset_ms", 0, &s->clock_offset_ms, err);
     if (rc == 0)
         rc = sqlite_meta_get(s, "timeline", 0, &timeline, err);
-    if (sqlite_end(s, rc, err) < 0)
+    if (sqlite_end(&s->base, rc, err) < 0)
         return -1;
     bool changed = boot != boot_number() || file != file_number(s->path);
     if (changed && s->read_only)
         s->clock_offset_ms =
             clock_wall().ms - boot_ms(); // nobody has written since the boot: good enough to show ages
     if (changed && !s->read_only) {
-        if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
+        if (sqlite_begin(&s->base, STORE_WRITES, err) < 0)
             return -1;
         rc = renew_clock(s, err);
         if (rc == 0)
             rc = sqlite_meta_get(s, "timeline", 0, &timeline, err);
-        if (sqlite_end(s, rc, err) < 0)
+        if (sqlite_end(&s->base, rc, err) < 0)
             return -1;
     }
     s->timeline = (uint64_t)timeline;

@@ -8,8 +8,6 @@
 #include "store/setting_keys.h"
 #include "store/sqlite.h"
 
-#define HOUR_MS 3600000.0
-#define DAY_MS INT64_C(86400000)
 #define CLEAN_INDEX __attribute__((cleanup(name_index_free)))
 
 DEFINE_VECTOR(host_rows, struct store_host);
@@ -68,7 +66,7 @@ static int read_vms(struct reading *r, struct error *err)
         vm.report_age_ms = s->now_ms - sqlite3_column_int64(q, next);
         if (sqlite3_column_type(q, next + 1) != SQLITE_NULL) {
             double age_ms = (double)(s->now_ms - sqlite3_column_int64(q, next + 2));
-            vm.migrations_1h = sqlite3_column_double(q, next + 1) * exp(-age_ms / HOUR_MS);
+            vm.migrations_1h = sqlite3_column_double(q, next + 1) * exp(-age_ms / SQLITE_HOUR_MS);
             vm.last_from = sqlite_text(q, next + 3, r->arena);
             vm.last_moved_age_ms = s->now_ms - sqlite3_column_int64(q, next + 4);
         }
@@ -109,7 +107,7 @@ static int read_past(struct reading *r, struct error *err)
     sqlite3_stmt *q = sqlite_start(s, err,
                                    "SELECT vm_uuid, source, ended_at, dirty_mib_s FROM migrations"
                                    " WHERE ended_at > ?1 AND state = 4 ORDER BY ended_at DESC, id DESC",
-                                   "i", s->now_ms - DAY_MS);
+                                   "i", s->now_ms - SQLITE_DAY_MS);
     int rc = q ? 1 : -1;
     while (rc > 0 && (rc = sqlite_step(s, q, err)) == 1) {
         struct past_move past = {.vm_uuid = sqlite_text(q, 0, r->arena),
@@ -183,22 +181,23 @@ static int enter_migrations(struct reading *r, struct error *err)
     return 0;
 }
 
-// Whether some token of needs is not among those of provides.
-static bool lacks(const char *provides, const char *needs)
+const char *sqlite_lacking(const char *provides, const char *needs, size_t *ret_length)
 {
     for (const char *at = needs; *(at += strspn(at, " "));) {
         size_t n = strcspn(at, " ");
         bool found = false;
-        for (const char *p = provides ? provides : ""; !found && *(p += strspn(p, " "));) {
+        for (const char *p = provides; !found && *(p += strspn(p, " "));) {
             size_t m = strcspn(p, " ");
             found = m == n && memcmp(p, at, n) == 0;
             p += m;
         }
-        if (!found)
-            return true;
+        if (!found) {
+            *ret_length = n;
+            return at;
+        }
         at += n;
     }
-    return false;
+    return NULL;
 }
 
 // cannot_run_on of every VM. A cluster has few kinds of needs, so each kind is compared with the hosts once.
@@ -212,14 +211,14 @@ static int fill_incompatible(const struct reading *r, struct snapshot *snapshot,
     uint32_t **list = arena_new_array(r->arena, uint32_t *, n_vms + 1);
     uint32_t *length = arena_new_array(r->arena, uint32_t, n_vms + 1);
     uint32_t *start = arena_new_array(snapshot->arena, uint32_t, n_vms + 1), n_kinds = 0;
-    size_t total = 0;
+    size_t total = 0, unused;
     for (size_t v = 0; v < n_vms; v++) {
         const char *needs = r->vms.at[v].needs ? r->vms.at[v].needs : "";
         uint32_t k = kind[v] = name_index_add(&kinds, needs, n_kinds);
         if (k == n_kinds) {
             list[k] = arena_new_array(r->arena, uint32_t, n_hosts);
             for (uint32_t h = 0; h < n_hosts; h++)
-                if (lacks(r->hosts.at[h].provides, needs))
+                if (sqlite_lacking(r->hosts.at[h].provides ? r->hosts.at[h].provides : "", needs, &unused))
                     list[k][length[k]++] = h;
             n_kinds++;
         }
@@ -307,22 +306,20 @@ static int fill_hosts(const struct reading *r, struct snapshot *snapshot, struct
     return 0;
 }
 
-static struct snapshot *make_snapshot(const struct reading *r, struct error *err)
+static int make_snapshot(const struct reading *r, struct snapshot **ret_snapshot, struct error *err)
 {
-    struct snapshot *snapshot = snapshot_new((uint32_t)r->hosts.n, (uint32_t)r->vms.n, 0);
-    if (!snapshot) {
-        no_memory(err);
-        return NULL;
-    }
+    struct snapshot *snapshot = *ret_snapshot = snapshot_new((uint32_t)r->hosts.n, (uint32_t)r->vms.n, 0);
+    if (!snapshot)
+        return no_memory(err);
     if (fill_hosts(r, snapshot, err) < 0 || fill_incompatible(r, snapshot, err) < 0)
-        return snapshot_free(snapshot);
+        return -1;
     for (uint32_t v = 0; v < r->vms.n; v++) {
         fill_vm(r, snapshot, v);
         snapshot->vms.host[v] = (uint32_t)(find_host(r, r->vms.at[v].host) - r->hosts.at);
         if (snapshot->hosts.state[snapshot->vms.host[v]] == HOST_STANDBY)
             snapshot->hosts.state[snapshot->vms.host[v]] = HOST_DOWN; // it says so, yet VMs are there
     }
-    return snapshot;
+    return 0;
 }
 
 static void drop_orphans(struct reading *r)
@@ -358,40 +355,29 @@ static int read_all(struct reading *r, struct store_cluster *cluster, struct err
     return 0;
 }
 
-int sqlite_read_cluster(struct store *store, const struct store_read *what,
-                        struct store_cluster **ret_cluster, struct error *err)
+int sqlite_read_cluster(struct store *store, const struct store_read *what, struct store_cluster *cluster,
+                        struct error *err)
 {
-    struct sqlite_store *s = sqlite_of(store);
-    struct reading r = {.s = s,
+    struct reading r = {.s = sqlite_of(store),
                         .what = what,
                         .down_after_ms = what->down_after_ms > 0 ? what->down_after_ms : STORE_DOWN_AFTER_MS,
-                        .arena = arena_new(0)};
-    if (!r.arena)
-        return no_memory(err);
-    struct store_cluster *cluster = arena_new_object(r.arena, struct store_cluster);
-    int rc = sqlite_begin(s, ACCESS_READ, err);
-    if (rc == 0)
-        rc = sqlite_end(s, read_all(&r, cluster, err), err);
+                        .arena = cluster->arena};
+    int rc = read_all(&r, cluster, err);
     if (rc == 0) {
         drop_orphans(&r);
         rc = enter_migrations(&r, err);
     }
+    if (rc == 0)
+        rc = make_snapshot(&r, &cluster->snapshot, err);
     if (rc == 0) {
-        cluster->snapshot = make_snapshot(&r, err);
-        rc = cluster->snapshot ? 0 : -1;
+        cluster->hosts = keep(r.arena, r.hosts.at, r.hosts.n, sizeof *r.hosts.at);
+        cluster->vms = keep(r.arena, r.vms.at, r.vms.n, sizeof *r.vms.at);
+        cluster->migrations = keep(r.arena, r.migrations.at, r.migrations.n, sizeof *r.migrations.at);
+        cluster->n_migrations = r.migrations.n;
     }
-    cluster->arena = r.arena;
-    cluster->hosts = keep(r.arena, r.hosts.at, r.hosts.n, sizeof *r.hosts.at);
-    cluster->vms = keep(r.arena, r.vms.at, r.vms.n, sizeof *r.vms.at);
-    cluster->migrations = keep(r.arena, r.migrations.at, r.migrations.n, sizeof *r.migrations.at);
-    cluster->n_migrations = r.migrations.n;
     host_rows_free(&r.hosts);
     vm_rows_free(&r.vms);
     migration_rows_free(&r.migrations);
     past_moves_free(&r.past);
-    if (rc < 0)
-        store_cluster_free(cluster);
-    else
-        *ret_cluster = cluster;
     return rc;
 }

@@ -5,14 +5,13 @@
 #include "store/sqlite.h"
 
 // Bounds of what is kept: enough to explain last week, small enough to stay some ten MiB.
-#define DAY_MS INT64_C(86400000)
 #define KEEP_EVENTS 20000
-#define KEEP_EVENTS_MS (30 * DAY_MS)
+#define KEEP_EVENTS_MS (INT64_C(30) * SQLITE_DAY_MS)
 #define KEEP_DECISIONS 50000
-#define KEEP_DECISIONS_MS (7 * DAY_MS)
+#define KEEP_DECISIONS_MS (INT64_C(7) * SQLITE_DAY_MS)
 #define KEEP_MIGRATIONS 50000
-#define KEEP_MIGRATIONS_MS (90 * DAY_MS)
-#define KEEP_MOVES_MS DAY_MS // a count of the last hour has decayed to nothing by then
+#define KEEP_MIGRATIONS_MS (INT64_C(90) * SQLITE_DAY_MS)
+#define KEEP_MOVES_MS SQLITE_DAY_MS // a count of the last hour has decayed to nothing by then
 #define PRUNE_EVERY_MS 60000
 #define PRUNE_ROWS                                                                                           \
     500 // in one go, so that a heartbeat stays short; agents together drop far more than they add
@@ -34,24 +33,16 @@ int sqlite_event(struct sqlite_store *s, enum store_severity severity, const cha
 int sqlite_append_event(struct store *store, const struct store_event *e, struct error *err)
 {
     struct sqlite_store *s = sqlite_of(store);
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
-        return -1;
-    return sqlite_end(
-        s, sqlite_event(s, e->severity, e->kind, e->host, e->vm_uuid, e->vm_name, err, "%s", e->text), err);
+    return sqlite_event(s, e->severity, e->kind, e->host, e->vm_uuid, e->vm_name, err, "%s", e->text);
 }
 
-int sqlite_read_events(struct store *store, const struct store_event_filter *f,
-                       struct store_events **ret_events, struct error *err)
+int sqlite_read_events(struct store *store, const struct store_event_filter *f, struct store_events *result,
+                       struct error *err)
 {
     struct sqlite_store *s = sqlite_of(store);
     int64_t limit = f->limit ? f->limit : 100;
-    CLEANUP(arena_free) struct arena *arena = arena_new(0);
-    if (!arena)
-        return error_set(err, ERROR_MEMORY, "read events: no memory");
-    struct store_events *result = arena_new_object(arena, struct store_events);
+    struct arena *arena = result->arena;
     result->at = arena_new_array(arena, struct store_event, (size_t)limit);
-    if (sqlite_begin(s, ACCESS_READ, err) < 0)
-        return -1;
     sqlite3_stmt *q =
         sqlite_start(s, err,
                      "SELECT id, at, severity, kind, host, vm_uuid, vm_name, text FROM events"
@@ -71,16 +62,12 @@ int sqlite_read_events(struct store *store, const struct store_event_filter *f,
             .vm_name = sqlite_text(q, 6, arena),
             .text = sqlite_text(q, 7, arena),
         };
-    if (sqlite_end(s, rc, err) < 0)
-        return -1;
     for (size_t i = 0; i < result->n / 2; i++) { // read newest first for the limit, given oldest first
         struct store_event swap = result->at[i];
         result->at[i] = result->at[result->n - 1 - i];
         result->at[result->n - 1 - i] = swap;
     }
-    result->arena = take_pointer(&arena);
-    *ret_events = result;
-    return 0;
+    return rc;
 }
 
 static int append_decision(struct sqlite_store *s, const struct store_decision *d, struct error *err)
@@ -111,27 +98,19 @@ static int append_decision(struct sqlite_store *s, const struct store_decision *
 int sqlite_append_decisions(struct store *store, const struct store_decision *decisions, size_t n,
                             struct error *err)
 {
-    struct sqlite_store *s = sqlite_of(store);
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
-        return -1;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = append_decision(s, &decisions[i], err);
-    return sqlite_end(s, rc, err);
+        rc = append_decision(sqlite_of(store), &decisions[i], err);
+    return rc;
 }
 
 int sqlite_read_decisions(struct store *store, const struct store_decision_filter *f,
-                          struct store_decisions **ret_decisions, struct error *err)
+                          struct store_decisions *result, struct error *err)
 {
     struct sqlite_store *s = sqlite_of(store);
     int64_t limit = f->limit ? f->limit : 100;
-    CLEANUP(arena_free) struct arena *arena = arena_new(0);
-    if (!arena)
-        return error_set(err, ERROR_MEMORY, "read decisions: no memory");
-    struct store_decisions *result = arena_new_object(arena, struct store_decisions);
+    struct arena *arena = result->arena;
     result->at = arena_new_array(arena, struct store_decision, (size_t)limit);
-    if (sqlite_begin(s, ACCESS_READ, err) < 0)
-        return -1;
     sqlite3_stmt *q =
         sqlite_start(s, err,
                      "SELECT id, loop, host, nullif(vm_uuid, ''), nullif(vm_name, ''), verdict, reason,"
@@ -156,11 +135,7 @@ int sqlite_read_decisions(struct store *store, const struct store_decision_filte
             .last_age_ms = s->now_ms - sqlite3_column_int64(q, 10),
             .times = (uint32_t)sqlite3_column_int(q, 11),
         };
-    if (sqlite_end(s, rc, err) < 0)
-        return -1;
-    result->arena = take_pointer(&arena);
-    *ret_decisions = result;
-    return 0;
+    return rc;
 }
 
 int sqlite_prune(struct sqlite_store *s, struct error *err)

@@ -26,9 +26,10 @@ static int read_lease(struct sqlite_store *s, const char *name, struct lease_row
     return 1;
 }
 
-static int take(struct sqlite_store *s, const char *name, const char *holder, int64_t lifetime_ms,
-                bool planning, struct store_lease *lease, struct error *err)
+int sqlite_lease_take(struct store *store, const char *name, const char *holder, int64_t lifetime_ms,
+                      bool planning, struct store_lease *lease, struct error *err)
 {
+    struct sqlite_store *s = sqlite_of(store);
     struct lease_row row = {0};
     int rc = read_lease(s, name, &row, err);
     if (rc < 0)
@@ -63,28 +64,12 @@ static int take(struct sqlite_store *s, const char *name, const char *holder, in
                         rc == 1 && *row.holder ? "\"" : "");
 }
 
-int sqlite_lease_take(struct store *store, const char *name, const char *holder, int64_t lifetime_ms,
-                      bool planning, struct store_lease *ret_lease, struct error *err)
-{
-    struct sqlite_store *s = sqlite_of(store);
-    struct store_lease lease = {0};
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
-        return -1;
-    int rc = sqlite_end(s, take(s, name, holder, lifetime_ms, planning, &lease, err), err);
-    if (rc == 0)
-        *ret_lease = lease;
-    return rc;
-}
-
 int sqlite_lease_release(struct store *store, const char *name, const char *holder, struct error *err)
 {
-    struct sqlite_store *s = sqlite_of(store);
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
-        return -1;
-    int rc = sqlite_run(
-        s, err, "UPDATE leases SET expires_at = 0, planning_since = NULL WHERE name = ?1 AND holder = ?2",
-        "tt", name, holder);
-    return sqlite_end(s, rc, err);
+    return sqlite_run(
+        sqlite_of(store), err,
+        "UPDATE leases SET expires_at = 0, planning_since = NULL WHERE name = ?1 AND holder = ?2", "tt", name,
+        holder);
 }
 
 int sqlite_epoch_holds(struct sqlite_store *s, const struct store_epoch *epoch, bool *ret_holds,

@@ -5,8 +5,7 @@
 
 #include "store/sqlite.h"
 
-#define LIFETIME_MS 30000 // of a claim between renewals, as in sqlite_claim.c
-#define HOUR_MS 3600000.0
+DEFINE_CLEANUP(struct arena *, arena_free);
 
 int sqlite_expire(struct sqlite_store *s, struct error *err)
 {
@@ -65,15 +64,12 @@ static int must_be_open(struct sqlite_store *s, uint64_t id, struct error *err)
 int sqlite_advance(struct store *store, uint64_t id, struct error *err)
 {
     struct sqlite_store *s = sqlite_of(store);
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
+    if (must_be_open(s, id, err) < 0)
         return -1;
-    int rc = must_be_open(s, id, err);
-    if (rc == 0)
-        rc = sqlite_run(s, err,
-                        "UPDATE migrations SET state = 3, started_at = coalesce(started_at, ?2),"
-                        " expires_at = max(expires_at, ?3) WHERE id = ?1",
-                        "iii", (int64_t)id, s->now_ms, s->now_ms + LIFETIME_MS);
-    return sqlite_end(s, rc, err);
+    return sqlite_run(s, err,
+                      "UPDATE migrations SET state = 3, started_at = coalesce(started_at, ?2),"
+                      " expires_at = max(expires_at, ?3) WHERE id = ?1",
+                      "iii", (int64_t)id, s->now_ms, s->now_ms + SQLITE_CLAIM_MS);
 }
 
 int sqlite_renew(struct store *store, uint64_t id, int64_t lifetime_ms, const struct store_progress *progress,
@@ -82,22 +78,19 @@ int sqlite_renew(struct store *store, uint64_t id, int64_t lifetime_ms, const st
     static const struct store_progress none = {0};
     const struct store_progress *p = progress ? progress : &none;
     struct sqlite_store *s = sqlite_of(store);
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
+    if (must_be_open(s, id, err) < 0)
         return -1;
-    int rc = must_be_open(s, id, err);
-    if (rc == 0)
-        rc = sqlite_run(s, err,
-                        "UPDATE migrations SET expires_at = ?2,"
-                        " state = CASE WHEN state = 8 THEN (CASE WHEN started_at IS NULL THEN 2 ELSE 3 END)"
-                        "  ELSE state END,"
-                        " transferred_mib = CASE WHEN ?3 THEN ?4 ELSE transferred_mib END,"
-                        " remaining_mib = CASE WHEN ?3 THEN ?5 ELSE remaining_mib END,"
-                        " rate_mib_s = CASE WHEN ?3 THEN ?6 ELSE rate_mib_s END,"
-                        " dirty_mib_s = CASE WHEN ?3 THEN ?7 ELSE dirty_mib_s END WHERE id = ?1",
-                        "iiidddd", (int64_t)id, s->now_ms + (lifetime_ms > 0 ? lifetime_ms : LIFETIME_MS),
-                        (int64_t)(progress != NULL), p->transferred_mib, p->remaining_mib, p->rate_mib_s,
-                        p->dirty_mib_s);
-    return sqlite_end(s, rc, err);
+    return sqlite_run(s, err,
+                      "UPDATE migrations SET expires_at = ?2,"
+                      " state = CASE WHEN state = 8 THEN (CASE WHEN started_at IS NULL THEN 2 ELSE 3 END)"
+                      "  ELSE state END,"
+                      " transferred_mib = CASE WHEN ?3 THEN ?4 ELSE transferred_mib END,"
+                      " remaining_mib = CASE WHEN ?3 THEN ?5 ELSE remaining_mib END,"
+                      " rate_mib_s = CASE WHEN ?3 THEN ?6 ELSE rate_mib_s END,"
+                      " dirty_mib_s = CASE WHEN ?3 THEN ?7 ELSE dirty_mib_s END WHERE id = ?1",
+                      "iiidddd", (int64_t)id, s->now_ms + (lifetime_ms > 0 ? lifetime_ms : SQLITE_CLAIM_MS),
+                      (int64_t)(progress != NULL), p->transferred_mib, p->remaining_mib, p->rate_mib_s,
+                      p->dirty_mib_s);
 }
 
 // The VM's decaying count grows by one and its row follows it.
@@ -109,7 +102,7 @@ static int note_move(struct sqlite_store *s, const char *uuid, const char *from,
         sqlite_number(s, 0, &at, err, "SELECT count_at FROM vm_moves WHERE uuid = ?1", "t", uuid) < 0)
         return -1;
     double now = (double)s->now_ms;
-    count = count * exp(-(now - at) / HOUR_MS) + 1;
+    count = count * exp(-(now - at) / SQLITE_HOUR_MS) + 1;
     if (sqlite_run(s, err,
                    "INSERT INTO vm_moves VALUES (?1, ?2, ?3, ?4, ?3) ON CONFLICT (uuid) DO UPDATE SET"
                    " count_1h = excluded.count_1h, count_at = excluded.count_at, last_at = excluded.last_at,"
@@ -122,8 +115,9 @@ static int note_move(struct sqlite_store *s, const char *uuid, const char *from,
                       to);
 }
 
-static int finish(struct sqlite_store *s, uint64_t id, const struct store_outcome *o, struct error *err)
+int sqlite_finish(struct store *store, uint64_t id, const struct store_outcome *o, struct error *err)
 {
+    struct sqlite_store *s = sqlite_of(store);
     enum store_migration_state state;
     if (state_of(s, id, &state, err) < 0)
         return -1;
@@ -170,32 +164,20 @@ static int finish(struct sqlite_store *s, uint64_t id, const struct store_outcom
                         o->text ? ": " : "", o->text ? o->text : "", duration_s, o->downtime_ms);
 }
 
-int sqlite_finish(struct store *store, uint64_t id, const struct store_outcome *outcome, struct error *err)
-{
-    struct sqlite_store *s = sqlite_of(store);
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
-        return -1;
-    return sqlite_end(s, finish(s, id, outcome, err), err);
-}
-
-static int propose(struct sqlite_store *s, const struct store_move *m, enum store_migration_state state,
+int sqlite_propose(struct store *store, const struct store_move *m, enum store_migration_state state,
                    uint64_t after, int64_t lifetime_ms, const struct store_epoch *epoch, uint64_t *id,
                    struct error *err)
 {
+    struct sqlite_store *s = sqlite_of(store);
     bool holds = true;
     if (epoch && epoch->counter && sqlite_epoch_holds(s, epoch, &holds, err) < 0)
         return -1;
     if (!holds)
         return error_set(err, ERROR_REFUSED, "the lease under which this was planned is no longer in force");
-    sqlite3_stmt *q = sqlite_start(s, err, "SELECT name FROM vms WHERE uuid = ?1", "t", m->vm_uuid);
-    int rc = q ? sqlite_step(s, q, err) : -1;
-    if (rc < 0)
-        return -1;
-    if (rc == 0)
-        return error_set(err, ERROR_MISSING, "no host has reported VM %s", m->vm_uuid);
     char name[SNAPSHOT_NAME_BYTES + 1];
-    snprintf(name, sizeof name, "%s", (const char *)sqlite3_column_text(q, 0));
-    sqlite3_reset(q);
+    int rc = sqlite_vm_name(s, m->vm_uuid, name, err);
+    if (rc <= 0)
+        return rc < 0 ? -1 : error_set(err, ERROR_MISSING, "no host has reported VM %s", m->vm_uuid);
     // The same proposal again only lives longer: an operator who reads its number can still approve it.
     double same = 0;
     if (sqlite_number(s, 0, &same, err,
@@ -238,22 +220,9 @@ static int propose(struct sqlite_store *s, const struct store_move *m, enum stor
                         state == STORE_MIGRATION_PROPOSED ? "; waits for approval" : "");
 }
 
-int sqlite_propose(struct store *store, const struct store_move *move, enum store_migration_state state,
-                   uint64_t after, int64_t lifetime_ms, const struct store_epoch *epoch, uint64_t *ret_id,
-                   struct error *err)
+int sqlite_approve(struct store *store, uint64_t id, const char *who, struct error *err)
 {
     struct sqlite_store *s = sqlite_of(store);
-    uint64_t id = 0;
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
-        return -1;
-    int rc = sqlite_end(s, propose(s, move, state, after, lifetime_ms, epoch, &id, err), err);
-    if (rc == 0)
-        *ret_id = id;
-    return rc;
-}
-
-static int approve(struct sqlite_store *s, uint64_t id, const char *who, struct error *err)
-{
     enum store_migration_state state;
     if (sqlite_expire(s, err) < 0 || state_of(s, id, &state, err) < 0)
         return -1;
@@ -264,7 +233,7 @@ static int approve(struct sqlite_store *s, uint64_t id, const char *who, struct 
     if (sqlite_run(s, err,
                    "UPDATE migrations SET state = 1, approved_by = ?2, expires_at = max(expires_at, ?3) "
                    "WHERE id = ?1",
-                   "iti", (int64_t)id, who, s->now_ms + 2 * LIFETIME_MS) < 0)
+                   "iti", (int64_t)id, who, s->now_ms + 2 * SQLITE_CLAIM_MS) < 0)
         return -1;
     return sqlite_run(s, err,
                       "INSERT INTO events (at, severity, kind, host, vm_uuid, vm_name, text)"
@@ -272,14 +241,6 @@ static int approve(struct sqlite_store *s, uint64_t id, const char *who, struct 
                       " 'migration ' || id || ' to \"' || destination || '\" approved by ' || approved_by"
                       " FROM migrations WHERE id = ?1",
                       "ii", (int64_t)id, s->now_ms);
-}
-
-int sqlite_approve(struct store *store, uint64_t id, const char *who, struct error *err)
-{
-    struct sqlite_store *s = sqlite_of(store);
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
-        return -1;
-    return sqlite_end(s, approve(s, id, who, err), err);
 }
 
 void sqlite_migration_read(const struct sqlite_store *s, sqlite3_stmt *q, struct arena *arena,
@@ -324,18 +285,12 @@ void sqlite_migration_read(const struct sqlite_store *s, sqlite3_stmt *q, struct
 }
 
 int sqlite_read_migrations(struct store *store, const struct store_migration_filter *f,
-                           struct store_migrations **ret_migrations, struct error *err)
+                           struct store_migrations *result, struct error *err)
 {
     struct sqlite_store *s = sqlite_of(store);
     bool all = !f->waiting && !f->open && !f->ended;
     int64_t limit = f->limit ? f->limit : 1000;
-    CLEANUP(arena_free) struct arena *arena = arena_new(0);
-    if (!arena)
-        return error_set(err, ERROR_MEMORY, "read migrations: no memory");
-    struct store_migrations *result = arena_new_object(arena, struct store_migrations);
-    result->at = arena_new_array(arena, struct store_migration, (size_t)limit);
-    if (sqlite_begin(s, ACCESS_READ, err) < 0)
-        return -1;
+    result->at = arena_new_array(result->arena, struct store_migration, (size_t)limit);
     sqlite3_stmt *q = sqlite_start(
         s, err,
         "SELECT " MIGRATION_COLUMNS " FROM migrations m"
@@ -348,10 +303,6 @@ int sqlite_read_migrations(struct store *store, const struct store_migration_fil
         (int64_t)(f->ended || all), limit, (int64_t)all, s->now_ms);
     int rc = q ? 1 : -1;
     while (rc > 0 && (rc = sqlite_step(s, q, err)) == 1)
-        sqlite_migration_read(s, q, arena, &result->at[result->n++]);
-    if (sqlite_end(s, rc, err) < 0)
-        return -1;
-    result->arena = take_pointer(&arena);
-    *ret_migrations = result;
-    return 0;
+        sqlite_migration_read(s, q, result->arena, &result->at[result->n++]);
+    return rc;
 }

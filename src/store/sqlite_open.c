@@ -192,29 +192,10 @@ static int sqlite_open(const char *path, const struct store_options *options, st
     return 0;
 }
 
-const struct store_operations sqlite_operations = {
-    .scheme = "sqlite",
-    .open = sqlite_open,
-    .close = sqlite_close,
-    .join = sqlite_join,
-    .report = sqlite_report,
-    .heartbeat = sqlite_heartbeat,
-    .leave = sqlite_leave,
-    .remove_host = sqlite_remove_host,
-    .read_cluster = sqlite_read_cluster,
-    .claim = sqlite_claim,
-    .advance = sqlite_advance,
-    .renew = sqlite_renew,
-    .finish = sqlite_finish,
-    .propose = sqlite_propose,
-    .approve = sqlite_approve,
-    .read_migrations = sqlite_read_migrations,
-    .lease_take = sqlite_lease_take,
-    .lease_release = sqlite_lease_release,
-    .append_decisions = sqlite_append_decisions,
-    .read_decisions = sqlite_read_decisions,
-    .append_event = sqlite_append_event,
-    .read_events = sqlite_read_events,
-    .set = sqlite_set,
-    .read_settings = sqlite_read_settings,
-};
+#define OPERATION_ENTRY(name, ...) .name = sqlite_##name,
+const struct store_operations sqlite_operations = {.scheme = "sqlite",
+                                                   .open = sqlite_open,
+                                                   .close = sqlite_close,
+                                                   .begin = sqlite_begin,
+                                                   .end = sqlite_end,
+                                                   STORE_OPERATIONS(OPERATION_ENTRY)};

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "store/setting_keys.h"
 #include "store/sqlite.h"
 
 static int check_vm(const struct store_vm *vm, struct error *err)
@@ -84,9 +85,10 @@ static int drop_unreported(struct sqlite_store *s, const char *host, struct erro
     return sqlite_run(s, err, "DELETE FROM vms WHERE host = ?1 AND reported_at < 0", "t", host);
 }
 
-static int join(struct sqlite_store *s, const struct store_host *host, const struct store_vm *vms,
-                size_t n_vms, struct error *err)
+int sqlite_join(struct store *store, const struct store_host *host, const struct store_vm *vms, size_t n_vms,
+                struct error *err)
 {
+    struct sqlite_store *s = sqlite_of(store);
     double silent_ms = 0;
     if (sqlite_number(
             s, -1, &silent_ms, err,
@@ -106,19 +108,7 @@ static int join(struct sqlite_store *s, const struct store_host *host, const str
         return 0; // it was there all the time: a reconnection, no news
     return sqlite_event(s, STORE_INFO, "host-joined", host->name, NULL, NULL, err,
                         "joined with %zu VMs, %g cores and %.0f MiB, mode %s", n_vms, host->cpu_cores,
-                        host->mem_mib,
-                        host->mode == STORE_MODE_AUTO        ? "auto"
-                        : host->mode == STORE_MODE_RECOMMEND ? "recommend"
-                                                             : "observe");
-}
-
-int sqlite_join(struct store *store, const struct store_host *host, const struct store_vm *vms, size_t n_vms,
-                struct error *err)
-{
-    struct sqlite_store *s = sqlite_of(store);
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
-        return -1;
-    return sqlite_end(s, join(s, host, vms, n_vms, err), err);
+                        host->mem_mib, store_mode_name(host->mode));
 }
 
 // Notes that the host is alive; ERROR_MISSING when it never joined or has left.
@@ -132,8 +122,9 @@ static int beat(struct sqlite_store *s, const char *host, struct error *err)
     return 0;
 }
 
-static int report(struct sqlite_store *s, const struct store_report *r, struct error *err)
+int sqlite_report(struct store *store, const struct store_report *r, struct error *err)
 {
+    struct sqlite_store *s = sqlite_of(store);
     if (beat(s, r->host, err) < 0)
         return -1;
     if (r->row && write_host(s, r->row, err) < 0)
@@ -147,16 +138,9 @@ static int report(struct sqlite_store *s, const struct store_report *r, struct e
     return 0;
 }
 
-int sqlite_report(struct store *store, const struct store_report *r, struct error *err)
+int sqlite_heartbeat(struct store *store, const char *host, struct store_pulse *pulse, struct error *err)
 {
     struct sqlite_store *s = sqlite_of(store);
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
-        return -1;
-    return sqlite_end(s, report(s, r, err), err);
-}
-
-static int heartbeat(struct sqlite_store *s, const char *host, struct store_pulse *pulse, struct error *err)
-{
     int64_t generation = 0;
     double orders = 0;
     if (beat(s, host, err) < 0 || sqlite_expire(s, err) < 0 || sqlite_prune(s, err) < 0 ||
@@ -171,32 +155,19 @@ static int heartbeat(struct sqlite_store *s, const char *host, struct store_puls
     return 0;
 }
 
-int sqlite_heartbeat(struct store *store, const char *host, struct store_pulse *ret_pulse, struct error *err)
-{
-    struct sqlite_store *s = sqlite_of(store);
-    struct store_pulse pulse = {0};
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
-        return -1;
-    int rc = sqlite_end(s, heartbeat(s, host, &pulse, err), err);
-    if (rc == 0)
-        *ret_pulse = pulse;
-    return rc;
-}
-
 int sqlite_leave(struct store *store, const char *host, struct error *err)
 {
     struct sqlite_store *s = sqlite_of(store);
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
-        return -1;
     int rc = sqlite_run(s, err, "UPDATE hosts SET has_left = 1 WHERE name = ?1 AND NOT has_left", "t", host);
-    if (rc == 0 && sqlite3_changes(s->db) > 0)
-        rc = sqlite_event(s, STORE_INFO, "host-left", host, NULL, NULL, err,
-                          "its agent stopped; VMs go on running, no longer managed");
-    return sqlite_end(s, rc, err);
+    if (rc < 0 || sqlite3_changes(s->db) == 0)
+        return rc;
+    return sqlite_event(s, STORE_INFO, "host-left", host, NULL, NULL, err,
+                        "its agent stopped; VMs go on running, no longer managed");
 }
 
-static int remove_host(struct sqlite_store *s, const char *host, struct error *err)
+int sqlite_remove_host(struct store *store, const char *host, struct error *err)
 {
+    struct sqlite_store *s = sqlite_of(store);
     if (sqlite_run(s, err, "DELETE FROM hosts WHERE name = ?1", "t", host) < 0)
         return -1;
     if (sqlite3_changes(s->db) == 0)
@@ -216,10 +187,14 @@ static int remove_host(struct sqlite_store *s, const char *host, struct error *e
                         "removed by the operator; its open migrations count as failed");
 }
 
-int sqlite_remove_host(struct store *store, const char *host, struct error *err)
+int sqlite_vm_name(struct sqlite_store *s, const char *uuid, char ret_name[static SNAPSHOT_NAME_BYTES + 1],
+                   struct error *err)
 {
-    struct sqlite_store *s = sqlite_of(store);
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
-        return -1;
-    return sqlite_end(s, remove_host(s, host, err), err);
+    sqlite3_stmt *q = sqlite_start(s, err, "SELECT name FROM vms WHERE uuid = ?1", "t", uuid);
+    int rc = q ? sqlite_step(s, q, err) : -1;
+    if (rc == 1) {
+        snprintf(ret_name, SNAPSHOT_NAME_BYTES + 1, "%s", (const char *)sqlite3_column_text(q, 0));
+        sqlite3_reset(q);
+    }
+    return rc;
 }

@@ -24,9 +24,10 @@ int sqlite_setting(struct sqlite_store *s, enum store_scope scope, const char *o
     return 0;
 }
 
-static int set(struct sqlite_store *s, enum store_scope scope, const char *object, const char *key,
+int sqlite_set(struct store *store, enum store_scope scope, const char *object, const char *key,
                const char *value, struct error *err)
 {
+    struct sqlite_store *s = sqlite_of(store);
     if (value &&
         sqlite_run(s, err,
                    "INSERT INTO settings VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (scope, object, key)"
@@ -42,57 +43,33 @@ static int set(struct sqlite_store *s, enum store_scope scope, const char *objec
         return -1;
     bool vm = scope == STORE_SCOPE_VM;
     char name[SNAPSHOT_NAME_BYTES + 1] = "";
-    if (vm) {
-        sqlite3_stmt *q = sqlite_start(s, err, "SELECT name FROM vms WHERE uuid = ?1", "t", object);
-        int rc = q ? sqlite_step(s, q, err) : -1;
-        if (rc < 0)
-            return -1;
-        if (rc == 1)
-            snprintf(name, sizeof name, "%s", (const char *)sqlite3_column_text(q, 0));
-        sqlite3_reset(q);
-    }
+    if (vm && sqlite_vm_name(s, object, name, err) < 0)
+        return -1;
     return sqlite_event(s, STORE_INFO, "setting", scope == STORE_SCOPE_HOST ? object : NULL,
                         vm ? object : NULL, *name ? name : NULL, err, "%s %s %s", key,
                         value ? "set to" : "no longer set", value ? value : "");
 }
 
-int sqlite_set(struct store *store, enum store_scope scope, const char *object, const char *key,
-               const char *value, struct error *err)
-{
-    struct sqlite_store *s = sqlite_of(store);
-    if (sqlite_begin(s, ACCESS_WRITE, err) < 0)
-        return -1;
-    return sqlite_end(s, set(s, scope, object, key, value, err), err);
-}
-
-int sqlite_read_settings(struct store *store, const char *host, struct store_settings **ret_settings,
+int sqlite_read_settings(struct store *store, const char *host, struct store_settings *result,
                          struct error *err)
 {
     struct sqlite_store *s = sqlite_of(store);
-    CLEANUP(arena_free) struct arena *arena = arena_new(0);
-    if (!arena)
-        return error_set(err, ERROR_MEMORY, "read settings: no memory");
-    struct store_settings *result = arena_new_object(arena, struct store_settings);
-    if (sqlite_begin(s, ACCESS_READ, err) < 0)
-        return -1;
+    struct arena *arena = result->arena;
     int64_t generation = 0;
     double n = 0;
-    int rc = sqlite_number(s, 0, &n, err, "SELECT count(*) FROM settings", "");
-    if (rc == 0)
-        rc = sqlite_meta_get(s, "settings_generation", 0, &generation, err);
-    sqlite3_stmt *q = NULL;
-    if (rc == 0) {
-        result->at = arena_new_array(arena, struct store_setting, (size_t)n);
-        result->generation = (uint64_t)generation;
-        q = sqlite_start(
-            s, err,
-            "SELECT scope, object, key, value, changed_at FROM settings WHERE ?1 IS NULL OR scope = 0"
-            " OR (scope = 1 AND object = ?1)"
-            " OR (scope = 2 AND object IN (SELECT uuid FROM vms WHERE host = ?1))"
-            " ORDER BY scope, object, key",
-            "t", host);
-        rc = q ? 1 : -1;
-    }
+    if (sqlite_number(s, 0, &n, err, "SELECT count(*) FROM settings", "") < 0 ||
+        sqlite_meta_get(s, "settings_generation", 0, &generation, err) < 0)
+        return -1;
+    result->at = arena_new_array(arena, struct store_setting, (size_t)n);
+    result->generation = (uint64_t)generation;
+    sqlite3_stmt *q = sqlite_start(
+        s, err,
+        "SELECT scope, object, key, value, changed_at FROM settings WHERE ?1 IS NULL OR scope = 0"
+        " OR (scope = 1 AND object = ?1)"
+        " OR (scope = 2 AND object IN (SELECT uuid FROM vms WHERE host = ?1))"
+        " ORDER BY scope, object, key",
+        "t", host);
+    int rc = q ? 1 : -1;
     while (rc > 0 && (rc = sqlite_step(s, q, err)) == 1)
         result->at[result->n++] = (struct store_setting){
             .scope = (enum store_scope)sqlite3_column_int(q, 0),
@@ -101,9 +78,5 @@ int sqlite_read_settings(struct store *store, const char *host, struct store_set
             .value = sqlite_text(q, 3, arena),
             .age_ms = s->now_ms - sqlite3_column_int64(q, 4),
         };
-    if (sqlite_end(s, rc, err) < 0)
-        return -1;
-    result->arena = take_pointer(&arena);
-    *ret_settings = result;
-    return 0;
+    return rc;
 }

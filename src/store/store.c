@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "store/backend.h"
 #include "store/setting_keys.h"
 
@@ -73,12 +74,64 @@ static int check_name(const char *what, const char *name, struct error *err)
     return error_set(err, ERROR_INPUT, "%s: the name must have 1 to %d bytes", what, SNAPSHOT_NAME_BYTES);
 }
 
+// One call: a transaction with the back-end's function in it. Needs store and err.
+#define CALL(access, function, ...)                                                                          \
+    (store->operations->begin(store, access, err) < 0                                                        \
+         ? -1                                                                                                \
+         : store->operations->end(store, store->operations->function(store, __VA_ARGS__, err), err))
+
+// Results are objects inside their own arena, which is their first member.
+static void *result_new(size_t bytes, struct error *err)
+{
+    struct arena *arena = arena_new(0);
+    if (!arena) {
+        error_set(err, ERROR_MEMORY, "no memory to read the store");
+        return NULL;
+    }
+    struct arena **result = arena_alloc(arena, 1, bytes);
+    *result = arena;
+    return result;
+}
+
+#define DEFINE_RESULT_FREE(type)                                                                             \
+    struct type *type##_free(struct type *result)                                                            \
+    {                                                                                                        \
+        return result ? (void *)arena_free(result->arena) : NULL;                                            \
+    }                                                                                                        \
+    DEFINE_CLEANUP(struct type *, type##_free)
+
+DEFINE_RESULT_FREE(store_migrations);
+DEFINE_RESULT_FREE(store_decisions);
+DEFINE_RESULT_FREE(store_events);
+DEFINE_RESULT_FREE(store_settings);
+
+struct store_cluster *store_cluster_free(struct store_cluster *cluster)
+{
+    if (cluster) {
+        snapshot_free(cluster->snapshot);
+        arena_free(cluster->arena);
+    }
+    return NULL;
+}
+
+DEFINE_CLEANUP(struct store_cluster *, store_cluster_free);
+
+// Reads rows into a new result of that type and hands it over.
+#define READ(type, function, argument, ret)                                                                  \
+    ({                                                                                                       \
+        CLEANUP(type##_free) struct type *result_ = result_new(sizeof *result_, err);                        \
+        int rc_ = result_ ? CALL(STORE_READS, function, argument, result_) : -1;                             \
+        if (rc_ == 0)                                                                                        \
+            *(ret) = take_pointer(&result_);                                                                 \
+        rc_;                                                                                                 \
+    })
+
 int store_join(struct store *store, const struct store_host *host, const struct store_vm *vms, size_t n_vms,
                struct error *err)
 {
     if (check_name("host", host->name, err) < 0)
         return -1;
-    return store->operations->join(store, host, vms, n_vms, err);
+    return CALL(STORE_WRITES, join, host, vms, n_vms);
 }
 
 int store_report(struct store *store, const struct store_report *report, struct error *err)
@@ -88,30 +141,34 @@ int store_report(struct store *store, const struct store_report *report, struct 
     if (report->row && strcmp(report->row->name, report->host) != 0)
         return error_set(err, ERROR_INPUT, "report of host \"%s\": the row is of \"%s\"", report->host,
                          report->row->name);
-    return store->operations->report(store, report, err);
+    return CALL(STORE_WRITES, report, report);
 }
 
 int store_heartbeat(struct store *store, const char *host, struct store_pulse *ret_pulse, struct error *err)
 {
-    struct store_pulse pulse;
-    return store->operations->heartbeat(store, host, ret_pulse ? ret_pulse : &pulse, err);
+    struct store_pulse pulse = {0};
+    if (CALL(STORE_WRITES, heartbeat, host, &pulse) < 0)
+        return -1;
+    if (ret_pulse)
+        *ret_pulse = pulse;
+    return 0;
 }
 
 int store_leave(struct store *store, const char *host, struct error *err)
 {
-    return store->operations->leave(store, host, err);
+    return CALL(STORE_WRITES, leave, host);
 }
 
 int store_remove_host(struct store *store, const char *host, struct error *err)
 {
-    return store->operations->remove_host(store, host, err);
+    return CALL(STORE_WRITES, remove_host, host);
 }
 
 int store_read_cluster(struct store *store, const struct store_read *what, struct store_cluster **ret_cluster,
                        struct error *err)
 {
     static const struct store_read all = {0};
-    return store->operations->read_cluster(store, what ? what : &all, ret_cluster, err);
+    return READ(store_cluster, read_cluster, what ? what : &all, ret_cluster);
 }
 
 static int check_move(const struct store_move *move, struct error *err)
@@ -124,20 +181,22 @@ static int check_move(const struct store_move *move, struct error *err)
 int store_claim(struct store *store, const struct store_claim *claim, struct store_claim_result *ret_result,
                 struct error *err)
 {
-    if (!claim->order && check_move(&claim->move, err) < 0)
+    struct store_claim_result result = {.refusal = STORE_GRANTED};
+    if ((!claim->order && check_move(&claim->move, err) < 0) || CALL(STORE_WRITES, claim, claim, &result) < 0)
         return error_context(err, "claim");
-    return store->operations->claim(store, claim, ret_result, err);
+    *ret_result = result;
+    return 0;
 }
 
 int store_advance(struct store *store, uint64_t id, struct error *err)
 {
-    return store->operations->advance(store, id, err);
+    return CALL(STORE_WRITES, advance, id);
 }
 
 int store_renew(struct store *store, uint64_t id, int64_t lifetime_ms, const struct store_progress *progress,
                 struct error *err)
 {
-    return store->operations->renew(store, id, lifetime_ms, progress, err);
+    return CALL(STORE_WRITES, renew, id, lifetime_ms, progress);
 }
 
 int store_finish(struct store *store, uint64_t id, const struct store_outcome *outcome, struct error *err)
@@ -145,7 +204,7 @@ int store_finish(struct store *store, uint64_t id, const struct store_outcome *o
     if (outcome->state < STORE_MIGRATION_DONE || outcome->state > STORE_MIGRATION_UNKNOWN)
         return error_set(err, ERROR_INPUT, "finish migration: %s is no outcome",
                          store_migration_state_name(outcome->state));
-    return store->operations->finish(store, id, outcome, err);
+    return CALL(STORE_WRITES, finish, id, outcome);
 }
 
 int store_propose(struct store *store, const struct store_move *move, enum store_migration_state state,
@@ -158,56 +217,63 @@ int store_propose(struct store *store, const struct store_move *move, enum store
     if (check_move(move, err) < 0)
         return error_context(err, "propose");
     uint64_t id = 0;
-    return store->operations->propose(store, move, state, after, lifetime_ms, epoch, ret_id ? ret_id : &id,
-                                      err);
+    if (CALL(STORE_WRITES, propose, move, state, after, lifetime_ms, epoch, &id) < 0)
+        return -1;
+    if (ret_id)
+        *ret_id = id;
+    return 0;
 }
 
 int store_approve(struct store *store, uint64_t id, const char *who, struct error *err)
 {
-    return store->operations->approve(store, id, who, err);
+    return CALL(STORE_WRITES, approve, id, who);
 }
 
 int store_read_migrations(struct store *store, const struct store_migration_filter *filter,
                           struct store_migrations **ret_migrations, struct error *err)
 {
     static const struct store_migration_filter all = {0};
-    return store->operations->read_migrations(store, filter ? filter : &all, ret_migrations, err);
+    return READ(store_migrations, read_migrations, filter ? filter : &all, ret_migrations);
 }
 
 int store_lease_take(struct store *store, const char *name, const char *holder, int64_t lifetime_ms,
                      bool planning, struct store_lease *ret_lease, struct error *err)
 {
-    return store->operations->lease_take(store, name, holder, lifetime_ms, planning, ret_lease, err);
+    struct store_lease lease = {0};
+    if (CALL(STORE_WRITES, lease_take, name, holder, lifetime_ms, planning, &lease) < 0)
+        return -1;
+    *ret_lease = lease;
+    return 0;
 }
 
 int store_lease_release(struct store *store, const char *name, const char *holder, struct error *err)
 {
-    return store->operations->lease_release(store, name, holder, err);
+    return CALL(STORE_WRITES, lease_release, name, holder);
 }
 
 int store_append_decisions(struct store *store, const struct store_decision *decisions, size_t n,
                            struct error *err)
 {
-    return store->operations->append_decisions(store, decisions, n, err);
+    return CALL(STORE_WRITES, append_decisions, decisions, n);
 }
 
 int store_read_decisions(struct store *store, const struct store_decision_filter *filter,
                          struct store_decisions **ret_decisions, struct error *err)
 {
     static const struct store_decision_filter all = {0};
-    return store->operations->read_decisions(store, filter ? filter : &all, ret_decisions, err);
+    return READ(store_decisions, read_decisions, filter ? filter : &all, ret_decisions);
 }
 
 int store_append_event(struct store *store, const struct store_event *event, struct error *err)
 {
-    return store->operations->append_event(store, event, err);
+    return CALL(STORE_WRITES, append_event, event);
 }
 
 int store_read_events(struct store *store, const struct store_event_filter *filter,
                       struct store_events **ret_events, struct error *err)
 {
     static const struct store_event_filter all = {0};
-    return store->operations->read_events(store, filter ? filter : &all, ret_events, err);
+    return READ(store_events, read_events, filter ? filter : &all, ret_events);
 }
 
 int store_set(struct store *store, enum store_scope scope, const char *object, const char *key,
@@ -217,52 +283,13 @@ int store_set(struct store *store, enum store_scope scope, const char *object, c
         return error_set(err, ERROR_INPUT, "unknown setting \"%.60s\"; `ballast set` lists them", key);
     if (value && store_key_parse(scope, key, value, NULL, err) < 0)
         return -1;
-    return store->operations->set(store, scope, object, key, value, err);
+    return CALL(STORE_WRITES, set, scope, object, key, value);
 }
 
 int store_read_settings(struct store *store, const char *host, struct store_settings **ret_settings,
                         struct error *err)
 {
-    return store->operations->read_settings(store, host, ret_settings, err);
-}
-
-// Results are objects inside their own arena.
-
-struct store_cluster *store_cluster_free(struct store_cluster *cluster)
-{
-    if (cluster) {
-        snapshot_free(cluster->snapshot);
-        arena_free(cluster->arena);
-    }
-    return NULL;
-}
-
-struct store_migrations *store_migrations_free(struct store_migrations *migrations)
-{
-    if (migrations)
-        arena_free(migrations->arena);
-    return NULL;
-}
-
-struct store_decisions *store_decisions_free(struct store_decisions *decisions)
-{
-    if (decisions)
-        arena_free(decisions->arena);
-    return NULL;
-}
-
-struct store_events *store_events_free(struct store_events *events)
-{
-    if (events)
-        arena_free(events->arena);
-    return NULL;
-}
-
-struct store_settings *store_settings_free(struct store_settings *settings)
-{
-    if (settings)
-        arena_free(settings->arena);
-    return NULL;
+    return READ(store_settings, read_settings, host, ret_settings);
 }
 
 // Names of enumerations, for messages, files and JSON.
