@@ -267,10 +267,9 @@ void plan_run(struct plan_state *state, struct plan_scores *scores, struct plan 
     struct plan_steps steps = new_steps(state);
     struct plan_search *search = plan_search_new(state);
     plan_search_run(search, &steps);
-    if (settings->goal != PLAN_BALANCE && plan_eject(state, search, &steps, EJECT_WORK)) {
+    if (settings->goal != PLAN_BALANCE && plan_eject(state, search, &steps, EJECT_WORK))
         plan_search_run(search, &steps);
-        plan_eject_shorten(state, search, &steps);
-    }
+    plan_order_shorten(state, search, &steps);
     improve(state, search, &steps);
     bool *woken = arena_new_array(state->arena, bool, state->n_hosts);
     bool *emptied = arena_new_array(state->arena, bool, state->n_hosts);

@@ -4,8 +4,6 @@
 // and then lets the host that it overloads push out what is best out, as long as that pays; the chain counts as a whole.
 #include "decide/plan_eject.h"
 
-#include "decide/plan_order.h"
-
 #define NONE SNAPSHOT_NONE
 
 struct chain {
@@ -112,37 +110,6 @@ static struct chain best_chain(struct plan_state *state, struct plan_search *sea
         }
     }
     return best;
-}
-
-static void make(struct plan_state *state, const struct plan_steps *steps)
-{
-    for (uint32_t i = 0; i < steps->n; i++)
-        plan_state_move(state, steps->at[i].vm, steps->at[i].to);
-}
-
-static void unmake(struct plan_state *state, const struct plan_steps *steps)
-{
-    for (uint32_t i = steps->n; i-- > 0;)
-        plan_state_move(state, steps->at[i].vm, steps->at[i].from);
-}
-
-void plan_eject_shorten(struct plan_state *state, struct plan_search *search, struct plan_steps *steps)
-{
-    if (steps->n <= state->n_displaced)
-        return;
-    struct plan_target *target;
-    uint32_t n = plan_displaced(state, &target);
-    struct plan_steps shorter = {0, steps->n, arena_new_array(state->arena, struct plan_step, steps->n)};
-    unmake(state, steps);
-    if (plan_order(state, n, target, &shorter) == 0 && shorter.n < steps->n) {
-        for (uint32_t i = 0; i < shorter.n; i++)
-            steps->at[i] = shorter.at[i];
-        steps->n = shorter.n;
-    } else {
-        unmake(state, &shorter);
-        make(state, steps);
-    }
-    plan_search_resort(search);
 }
 
 bool plan_eject(struct plan_state *state, struct plan_search *search, struct plan_steps *steps, uint64_t work)

@@ -15,7 +15,4 @@
 bool plan_eject(struct plan_state *state, struct plan_search *search, struct plan_steps *steps,
                 uint64_t work);
 
-// Sends VMs that were moved more than once straight to where they are in the end, where an order can be found.
-void plan_eject_shorten(struct plan_state *state, struct plan_search *search, struct plan_steps *steps);
-
 #endif

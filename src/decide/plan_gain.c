@@ -44,21 +44,9 @@ static void divide_mem(struct plan_state *state, uint32_t h, uint32_t n, const u
         state->satisfaction[i] *= score_mem_satisfaction(state->claim[i].demand, state->grant[i]);
 }
 
-static double divided_loss(struct plan_state *state, uint32_t h, uint32_t without, uint32_t with)
+// What the n VMs vm[] lose on host h when one resource at least does not suffice. vm may be the front of the scratch.
+static double divided_loss(struct plan_state *state, uint32_t h, uint32_t n, const uint32_t *vm)
 {
-    uint32_t *vm = (uint32_t *)state->scratch; // the front of the scratch; the division's points lie behind
-    uint32_t n = 0;
-    bool placed = with == NONE;
-    for (uint32_t v = state->host[h].head; v != NONE; v = state->vm[v].next) {
-        if (!placed && with < v) {
-            vm[n++] = with;
-            placed = true;
-        }
-        if (v != without)
-            vm[n++] = v;
-    }
-    if (!placed)
-        vm[n++] = with;
     void *points = state->scratch;
     state->scratch = (char *)points + (((size_t)state->scratch_vms * sizeof *vm + 15) & ~(size_t)15);
     for (uint32_t i = 0; i < n; i++)
@@ -70,6 +58,25 @@ static double divided_loss(struct plan_state *state, uint32_t h, uint32_t withou
     for (uint32_t i = 0; i < n; i++)
         loss += state->vm[vm[i]].weight * (1 - state->satisfaction[i]);
     return loss;
+}
+
+// The VMs of host h without one and with another, ascending, at the front of the scratch; the division's points lie
+// behind.
+static uint32_t gather(struct plan_state *state, uint32_t h, uint32_t without, uint32_t with)
+{
+    uint32_t *vm = (uint32_t *)state->scratch, n = 0;
+    bool placed = with == NONE;
+    for (uint32_t v = state->host[h].head; v != NONE; v = state->vm[v].next) {
+        if (!placed && with < v) {
+            vm[n++] = with;
+            placed = true;
+        }
+        if (v != without)
+            vm[n++] = v;
+    }
+    if (!placed)
+        vm[n++] = with;
+    return n;
 }
 
 // The mean over the slots of the loss, as if the excess were shared in proportion to demand.
@@ -139,7 +146,37 @@ double plan_loss_now(struct plan_state *state, uint32_t h, uint32_t without, uin
     }
     if (fits_in(cpu, host->cpu_cap) && fits_in(mem, host->mem_cap))
         return own > PLAN_ROUNDING ? own : 0;
-    return divided_loss(state, h, without, with);
+    return divided_loss(state, h, gather(state, h, without, with), (const uint32_t *)state->scratch);
+}
+
+static double series_loss_of(const struct plan_state *state, uint32_t h, uint32_t n, const uint32_t *vm)
+{
+    double part = 0, weight = 0;
+    for (uint32_t k = 0; k < n; k++)
+        weight += state->vm[vm[k]].weight;
+    for (uint32_t i = 0; i < state->n_slots; i++) {
+        double demand = 0;
+        for (uint32_t k = 0; k < n; k++)
+            demand += (double)state->series[(size_t)vm[k] * state->n_slots + i];
+        if (demand > state->host[h].cpu_cap)
+            part += 1 - state->host[h].cpu_cap / demand;
+    }
+    return part / state->n_slots * weight;
+}
+
+double plan_set_loss(struct plan_state *state, uint32_t h, uint32_t n, const uint32_t *vm)
+{
+    double cpu = 0, mem = 0, own = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        cpu += state->vm[vm[i]].cpu_want;
+        mem += state->vm[vm[i]].mem_want;
+        own += state->vm[vm[i]].own_loss;
+    }
+    bool fits = fits_in(cpu, state->host[h].cpu_cap) && fits_in(mem, state->host[h].mem_cap);
+    double now = !fits ? divided_loss(state, h, n, vm) : own > PLAN_ROUNDING ? own : 0;
+    if (!state->n_slots)
+        return now;
+    return PLAN_SERIES_NOW * now + (1 - PLAN_SERIES_NOW) * series_loss_of(state, h, n, vm);
 }
 
 enum plan_obstacle plan_obstacle(const struct plan_state *state, uint32_t v, uint32_t to)

@@ -6,12 +6,13 @@
 // is taken with probability exp(gain / temperature). The temperature falls geometrically from above what a good move
 // gains, so that at first whole groups of moves are undone. At the end each displaced VM is taken back in turn and
 // replaced by the best move there is, until none is better; where there are few enough, chains of two or three moves are
-// tried as one. The random numbers are seeded with a constant: the same cluster gives the same plan.
+// tried as one. All this only where plan_exact did not get through all sets. The random numbers are seeded with a constant: the same cluster gives the same plan.
 #include "decide/plan_improve.h"
 
 #include <math.h>
 
 #include "base/random.h"
+#include "decide/plan_exact.h"
 
 #define NONE SNAPSHOT_NONE
 #define SEED 0x62616c6c617374u
@@ -37,13 +38,15 @@ struct improve {
     int must; // gained since the start
     double value;
     int best_must;
-    double best_value;
+    double best_value;  // less best_detour
+    double best_detour; // what VMs on their way to the best cost that go through a spare host
     struct plan_target *best;
     uint32_t n_best;
     struct plan_steps best_steps; // how to get there
     double refused;               // value of the last state that could not be reached
     struct plan_steps trial;      // scratch
     struct plan_target *now, *ordered;
+    double start_total; // what the horizon loses where the search began
 };
 
 static bool may_go(const struct plan_state *state, uint32_t v, uint32_t to)
@@ -97,28 +100,54 @@ static bool can_be_ordered(struct improve *m)
     return whole;
 }
 
-// Notes the state as the best if it can be reached.
-static void keep_best(struct improve *m)
+static bool is_above_best(const struct improve *m, double value)
 {
-    if (m->value == m->refused || !can_be_ordered(m)) {
+    if (m->must != m->best_must)
+        return m->must > m->best_must;
+    return value > m->best_value + PLAN_ROUNDING * (1 + fabs(m->best_value));
+}
+
+static bool is_best(const struct improve *m)
+{
+    return is_above_best(m, m->value);
+}
+
+// What the steps cost beyond one move of each VM that they move.
+static double detour(const struct improve *m, const struct plan_steps *steps)
+{
+    double cost = 0;
+    if (m->state->settings.goal == PLAN_BALANCE || steps->n == m->n_displaced)
+        return 0;
+    for (uint32_t i = 0; i < steps->n; i++)
+        cost += m->state->vm[steps->at[i].vm].move_cost;
+    for (uint32_t i = 0; i < m->n_displaced; i++)
+        cost -= m->state->vm[m->displaced[i]].move_cost;
+    return cost;
+}
+
+// Notes the state as the best if it can be reached and is better with what the way costs; whether it is.
+static bool keep_best(struct improve *m)
+{
+    double cost = 0;
+    bool better = m->value != m->refused && can_be_ordered(m);
+    if (better) {
+        cost = detour(m, &m->trial);
+        better = is_above_best(m, m->value - cost);
+    }
+    if (!better) {
         m->refused = m->value;
-        return;
+        return false;
     }
     struct plan_steps steps = m->best_steps;
     m->best_steps = m->trial;
     m->trial = steps;
     m->best_must = m->must;
-    m->best_value = m->value;
+    m->best_value = m->value - cost;
+    m->best_detour = cost;
     m->n_best = m->n_displaced;
     for (uint32_t i = 0; i < m->n_displaced; i++)
         m->best[i] = (struct plan_target){m->displaced[i], m->state->vm[m->displaced[i]].host};
-}
-
-static bool is_best(const struct improve *m)
-{
-    if (m->must != m->best_must)
-        return m->must > m->best_must;
-    return m->value > m->best_value + PLAN_ROUNDING * (1 + fabs(m->best_value));
+    return true;
 }
 
 static void return_to_best(struct improve *m)
@@ -126,7 +155,7 @@ static void return_to_best(struct improve *m)
     send_home(m);
     send_out(m, m->n_best, m->best);
     m->must = m->best_must;
-    m->value = m->best_value;
+    m->value = m->best_value + m->best_detour;
 }
 
 // One move of a proposal; notes it for taking back.
@@ -366,23 +395,25 @@ static int chain_length(const struct improve *m, uint64_t work)
     return moves * moves * moves > CHAIN_ROUNDS * work ? 2 : CHAIN_MOST;
 }
 
-// Chains from the start, not from what single moves led to: with few moves allowed that is all there is.
-static void try_chains_from_home(struct improve *m, int length, uint64_t work)
+static double take_set(void *data, uint32_t n, const struct plan_target *target, double total)
 {
-    uint64_t end = m->state->evaluations + work;
-    struct made made[1];
-    uint32_t n_made = 0, was = m->n_displaced + 1;
-    while (m->n_displaced && m->n_displaced < was) {
-        was = m->n_displaced;
-        n_made = 0;
-        try_move(m, m->displaced[0], m->state->vm[m->displaced[0]].home, made, &n_made);
-    }
-    while (m->n_displaced + (uint32_t)length <= m->most && m->state->evaluations < end &&
-           descend_by_chains(m, length))
-        continue;
-    if (is_best(m))
-        keep_best(m);
+    struct improve *m = data;
+    send_home(m);
+    send_out(m, n, target);
+    m->must = 0;
+    m->value = m->start_total - total;
+    m->refused = HUGE_VAL;
+    return keep_best(m) ? m->start_total - m->best_value : HUGE_VAL;
+}
+
+// The best of all sets of moves where there are few enough to try; whether nothing better exists.
+static bool try_all(struct improve *m)
+{
+    uint64_t work = (uint64_t)(PLAN_EXACT_WORK * m->state->settings.depth);
+    m->start_total = plan_exact_total(m->state);
+    bool whole = plan_exact(m->state, m->most, work, m->start_total - m->best_value, take_set, m);
     return_to_best(m);
+    return whole;
 }
 
 static struct improve *new_improve(struct plan_state *state, uint32_t most)
@@ -429,18 +460,20 @@ bool plan_improve(struct plan_state *state, struct plan_search *search, struct p
     struct plan_target *start;
     uint32_t n_start = plan_displaced(state, &start);
     bool balance = state->settings.goal == PLAN_BALANCE;
+    double start_value = m->best_value = -detour(m, steps);
+    m->best_detour = -start_value;
     if (balance)
         plan_state_begin_light(state);
     double hot = balance ? HOTTEST_BALANCE : HOTTEST_LOSS * state->settings.horizon_s;
     double cold = balance ? COLDEST_BALANCE : COLDEST_LOSS * state->settings.horizon_s;
     int length = chain_length(m, work);
-    for (int i = 2; i <= length; i++)
-        try_chains_from_home(m, i, CHAIN_ROUNDS * work);
+    bool found = try_all(m);
     int fruitless = 0, patience = length == CHAIN_MOST ? FRUITLESS_SMALL : FRUITLESS;
     int most_rounds = balance ? ROUNDS : MOST_ROUNDS;
     if (balance) // plateaus: a round without gain says nothing of the next
         patience = ROUNDS;
-    for (int round = 0; round < most_rounds && fruitless < patience && !plan_is_over(state); round++) {
+    for (int round = 0; !found && round < most_rounds && fruitless < patience && !plan_is_over(state);
+         round++) {
         int must = m->best_must;
         double value = m->best_value;
         anneal(m, hot, cold, work / ROUNDS);
@@ -459,7 +492,7 @@ bool plan_improve(struct plan_state *state, struct plan_search *search, struct p
     send_out(m, n_start, start);
     if (state->light)
         plan_state_end_light(state);
-    bool better = m->best_must > 0 || m->best_value > 0;
+    bool better = m->best_must > 0 || m->best_value > start_value;
     if (better) {
         send_home(m);
         steps->n = 0;

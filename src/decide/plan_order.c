@@ -30,6 +30,28 @@ static uint32_t make_passes(struct plan_state *state, uint32_t n, struct plan_ta
     return n;
 }
 
+// Makes all moves in some order, trying every one where it must: the first that can go may take the room that another
+// needs to pass. failed: bits of the sets of moves made from which no order leads on.
+static bool make_all(struct plan_state *state, uint32_t n, const struct plan_target *target, uint32_t made,
+                     uint64_t failed[], struct plan_steps *steps)
+{
+    if (made == (1u << n) - 1)
+        return true;
+    if (failed[made / 64] >> made % 64 & 1)
+        return false;
+    for (uint32_t i = 0; i < n && steps->n < steps->capacity; i++) {
+        if (made >> i & 1 || !plan_fits(state, target[i].vm, target[i].to))
+            continue;
+        step(state, target[i].vm, target[i].to, steps);
+        if (make_all(state, n, target, made | 1u << i, failed, steps))
+            return true;
+        steps->n--;
+        plan_state_move(state, target[i].vm, steps->at[steps->n].from);
+    }
+    failed[made / 64] |= (uint64_t)1 << made % 64;
+    return false;
+}
+
 // Whether one of the other targets could be made if v were gone from its host.
 static bool would_free(struct plan_state *state, uint32_t v, uint32_t spare, uint32_t n,
                        const struct plan_target *target)
@@ -85,12 +107,53 @@ uint32_t plan_displaced(const struct plan_state *state, struct plan_target **ret
     return n;
 }
 
+// Without hops.
+static uint32_t order_directly(struct plan_state *state, uint32_t n, struct plan_target *target,
+                               struct plan_steps *steps)
+{
+    uint64_t failed[(1 << PLAN_ORDER_ALL) / 64] = {0};
+    if (n <= PLAN_ORDER_ALL && make_all(state, n, target, 0, failed, steps))
+        return 0;
+    return make_passes(state, n, target, steps);
+}
+
 uint32_t plan_order(struct plan_state *state, uint32_t n, struct plan_target *target,
                     struct plan_steps *steps)
 {
-    n = make_passes(state, n, target, steps);
+    n = order_directly(state, n, target, steps);
     uint32_t hops_left = n;
     while (n && hops_left-- > 0 && hop(state, n, target, steps))
         n = make_passes(state, n, target, steps);
     return n;
+}
+
+static void make(struct plan_state *state, const struct plan_steps *steps)
+{
+    for (uint32_t i = 0; i < steps->n; i++)
+        plan_state_move(state, steps->at[i].vm, steps->at[i].to);
+}
+
+static void unmake(struct plan_state *state, const struct plan_steps *steps)
+{
+    for (uint32_t i = steps->n; i-- > 0;)
+        plan_state_move(state, steps->at[i].vm, steps->at[i].from);
+}
+
+void plan_order_shorten(struct plan_state *state, struct plan_search *search, struct plan_steps *steps)
+{
+    if (steps->n <= state->n_displaced)
+        return;
+    struct plan_target *target;
+    uint32_t n = plan_displaced(state, &target);
+    struct plan_steps shorter = {0, n, arena_new_array(state->arena, struct plan_step, n)};
+    unmake(state, steps);
+    if (order_directly(state, n, target, &shorter) == 0) {
+        for (uint32_t i = 0; i < shorter.n; i++)
+            steps->at[i] = shorter.at[i];
+        steps->n = shorter.n;
+    } else {
+        unmake(state, &shorter);
+        make(state, steps);
+    }
+    plan_search_resort(search);
 }

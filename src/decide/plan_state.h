@@ -143,7 +143,10 @@ void plan_state_end_light(struct plan_state *state);
 // Loss per second of host h without VM `without` and with VM `with` (SNAPSHOT_NONE: nobody).
 double plan_host_loss(struct plan_state *state, uint32_t h, uint32_t without, uint32_t with);
 
-// The part of it that is lost by what is demanded now.
+// Loss per second of host h if it had exactly the n VMs vm[], ascending.
+double plan_set_loss(struct plan_state *state, uint32_t h, uint32_t n, const uint32_t *vm);
+
+// The part of plan_host_loss that is lost by what is demanded now.
 double plan_loss_now(struct plan_state *state, uint32_t h, uint32_t without, uint32_t with);
 
 // What host h may be expected to lose with VM `with` in addition, as part of its VMs' weight, and (not NULL) whether

@@ -3,6 +3,7 @@
 
 #include "decide/plan.h"
 #include "decide/plan_eject.h"
+#include "decide/plan_order.h"
 
 #define SMALL 14 // VMs of half a core on each host but the first
 
@@ -78,7 +79,7 @@ static void what_passed_through_a_host_goes_straight(void **state)
     struct plan_steps steps = {3, 4, at};
     for (uint32_t i = 0; i < 3; i++)
         plan_state_move(planner, at[i].vm, at[i].to);
-    plan_eject_shorten(planner, search, &steps);
+    plan_order_shorten(planner, search, &steps);
     assert_int_equal(steps.n, 2);
     assert_int_equal(planner->where[2], 3);
     assert_int_equal(planner->where[3], 2);
