@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """A cluster of real libvirt hosts on this machine, short of memory and CPU, and what ballast does about it.
 
-make demo: each act first without what it is about, then with it. Exit status 0: every expected effect came; 1: one did
-not; 2: the machine itself was too busy to judge one, or the demo broke off before it began; 130: interrupted.
-KEEP=1 leaves hosts, guests and agents running. NO_COLOR=1: plain text. --act d (or cd): only these acts.
+./demo or make demo: each act first without what it is about, then with it. Exit status 0: every expected effect
+came; 1: one did not; 2: the machine itself was too busy to judge one, or the demo broke off before it began;
+130: interrupted. KEEP=1 (./demo KEEP=1) leaves hosts, guests and agents running. NO_COLOR=1: plain text. --act d
+(or cd): only these acts.
 """
 import argparse
 import os
@@ -77,7 +78,7 @@ def close(lab, voice, fleet, keep):
             ((voice.failed, "did not come"), (voice.unjudged, "could not be judged")) if texts]
     print(f"{', '.join(told) or 'All expected effects came'}, in {voice.seconds():.0f} s.")
     if not keep:
-        print("Run next:  make demo KEEP=1   leaves the cluster running, for ballast top and lab/lab")
+        print("Run next:  ./demo KEEP=1      leaves the cluster running, for ballast top and lab/lab")
         print("           man ballast; docs/operating.md for hosts of your own")
         return
     lab.state["owner"] = None  # the watchdog leaves a lab without an owner alone
@@ -109,12 +110,15 @@ def deaf():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--act", default="abcde", metavar="LETTERS", help="acts to play (default: abcde)")
-    chosen = parser.parse_args().act
+    parser.add_argument("keep", nargs="?", metavar="KEEP=1", help="as in the environment: leave the cluster running")
+    given = parser.parse_args()
+    if given.keep and not given.keep.startswith("KEEP="):
+        parser.error(f"{given.keep}: what is this? KEEP=1 is known")
+    chosen, keep = given.act, (given.keep or os.environ.get("KEEP", "")).removeprefix("KEEP=") not in ("", "0")
     if not chosen or set(chosen) - set("abcde"):
         parser.error(f"--act {chosen}: letters a to e are known")
     if "e" in chosen and not set(chosen) & set("cd"):
         parser.error(f"--act {chosen}: act e judges what acts c and d measured; add one of them")
-    keep = os.environ.get("KEEP", "") not in ("", "0")
     if os.geteuid() != 0:
         sys.exit("demo: it needs root: namespaces, control groups, bridges. Nothing outside of them is touched")
     if not BALLASTD.exists():

@@ -11,12 +11,16 @@ FULL_MIB = 256          # of a guest of the memory acts
 TIGHT_MIB = 880         # the host of act a: what the three guests may take together is more
 TIGHTER_MIB = 820       # the same host in act c
 WANTED_MIB = 190        # what each guest of act c asks for; with its kernel it needs some 50 more
-DIVIDED_MIB = 465       # the host of act b: b1's two parts of three cover its need, b2's one does not
+DIVIDED_MIB = 465       # the host of act b: neither guest's part covers its need
+ASKED_MIB = 180, 110    # what b1 and b2 ask for; with their kernels they need some 68 more each
+WITHIN = 0.08           # of the ratio of two balloons: each rests within a few MiB of its part (dead band, rounding)
+RESERVED_MIB = 160      # for b2, which needs more
 BUSY_PCT = 30           # of a CPU, what each guest of act d wants
 HOST_PCT = 40           # of a CPU, what a host of act d has
 ROOMY_PCT = 100         # of a CPU, what the host of a memory act has: CPU is not to be short there too
 OTHER_PCT = 40          # and the two others: together less than two CPUs
 MOVED_PCT = 60          # the others in act c: one of them gets a guest that works, and the third stays idle
+REWRITTEN_MIB_S = 4     # by each guest of act b: memory that is used cannot be swapped away for good
 WORK_PCT = 3            # of its time, what each guest of act c works on its memory
 
 
@@ -88,14 +92,14 @@ class Acts:
         host.limit_cpu(ROOMY_PCT)
 
     def needs(self, guests, wanted_mib):
-        """MiB that the host would have to have if each guest held so much: by what ballast measures of each now."""
+        """MiB that the host would have to have if each guest held that: by what ballast measures of each now."""
         rows = {vm["name"]: vm for vm in self.vms()}
         total = 16  # mem_reserved_mib
-        for g in guests:
+        for g, wanted in zip(guests, wanted_mib):
             row, f = rows.get(g.name), facts(g)
             if not row or not f:
                 return 0
-            total += row["mem_used_mib"] - f["held_mib"] + wanted_mib + row["mem_overhead_mib"]
+            total += row["mem_used_mib"] - f["held_mib"] + wanted + row["mem_overhead_mib"]
         return total
 
     # -- the acts
@@ -145,7 +149,7 @@ class Acts:
         v.title("b  All want more than there is: shares 2:1, then a reservation")
         before = self.guests
         self.mode("observe", "b", still=self.lab.hosts)
-        both = self.start(h2, ["b1", "b2"], FULL_MIB, 128, free_page_reporting=False)
+        both = self.start(h2, ["b1", "b2"], FULL_MIB, 0, swap_disk_mib=192, free_page_reporting=False)
         self.guests = before + both
         try:
             self.roomy(h2)
@@ -178,32 +182,45 @@ class Acts:
         fenced = wait(lambda: sum(g.balloon_mib() for g in both) < DIVIDED_MIB - 80, 20)
         v.expect(fenced, f"auto: currentmem {b1.balloon_mib()} and {b2.balloon_mib()} MiB: neither can grow beyond "
                  "what h2 has")
-        for g in both:
-            g.ask("mem 130")
-        needed = self.needs(both, 130)
-        v.expect(needed > DIVIDED_MIB, f"each asks for 130 MiB: they need {needed:.0f} MiB, h2 has {DIVIDED_MIB}")
+        needed = self.needs(both, ASKED_MIB)
+        for g, mib in zip(both, ASKED_MIB):
+            g.ask(f"dirty {REWRITTEN_MIB_S}")
+            g.ask(f"mem {mib}")
+        v.expect(needed > DIVIDED_MIB, f"b1 asks for {ASKED_MIB[0]} MiB, b2 for {ASKED_MIB[1]}, both keep rewriting "
+                 f"them. With kernels and QEMU's own memory they need {needed:.0f} MiB, h2 has {DIVIDED_MIB}")
 
-        def divided():
-            return b1.balloon_mib() >= 185 and b1.balloon_mib() > 1.25 * b2.balloon_mib()
-        wait(lambda: divided() and self.holds(b1, 130) and self.holds(b2, 130), 35)
-        self.figures(both)
-        one, two = [facts(g) or {"swap_out_kib": 0} for g in both]
-        v.expect(wait(divided, 20), f"auto: b1 has {b1.balloon_mib()} MiB, more than 1.25 times b2's "
-                 f"{b2.balloon_mib()}: two parts of three cover b1's need and b2 has what is left")
-        v.expect(two["swap_out_kib"] > one["swap_out_kib"], f"in the guests: b1 swapped "
-                 f"{one['swap_out_kib'] >> 10} MiB to its own swap, b2 {two['swap_out_kib'] >> 10} MiB")
-        v.say("once more, with a reservation of 190 MiB for b2")
-        for g in both:
-            g.ask("mem 0")
-        self.terms(h2, "b2", 'shares="1000" mem_reservation_mib="190"')
-        time.sleep(6)
-        for g in both:
-            g.ask("mem 130")
-        kept = wait(lambda: self.holds(b2, 130) and b2.balloon_mib() >= 185
-                    and b1.balloon_mib() < b2.balloon_mib(), 45)
-        v.expect(kept, f"b2's reservation comes before shares: b2 has {b2.balloon_mib()} MiB, b1 {b1.balloon_mib()}")
+        def two_to_one():
+            one, two = self.has_mib(both)
+            return two and abs(one / two / 2 - 1) <= WITHIN and all(map(self.holds, both, ASKED_MIB))
+        came = wait(two_to_one, 60) and not time.sleep(5) and two_to_one()  # and it stays so
+        self.divided(both)
+        one, two = self.has_mib(both)
+        v.expect(came, f"auto, counted in the guests: b1 has {one} MiB, b2 {two}, {one / max(1, two):.2f} to 1 (2 to 1 "
+                 f"within {100 * WITHIN:.0f} %). Both hold what they asked for, what is lacking in their own swap")
+        v.say(f"now with a reservation of {RESERVED_MIB} MiB for b2")
+        self.terms(h2, "b2", f'shares="1000" mem_reservation_mib="{RESERVED_MIB}"')
+
+        def reserved():
+            return self.has_mib(both)[1] >= RESERVED_MIB * (1 - WITHIN / 2)
+        came = wait(reserved, 45) and not time.sleep(5) and reserved()
+        self.divided(both)
+        one, two = self.has_mib(both)
+        v.expect(came, f"a reservation comes before shares: b2 has {two} MiB, and b1 the rest, {one}")
         self.figures(both)
         v.expect(self.kills() == 0, f"{self.kills()} out-of-memory kills")
+
+    def divided(self, guests):
+        """Say what is divided: a guest's own memory. What QEMU needs beside it and what the host keeps are not."""
+        rows = [vm for vm in self.vms() if vm["name"] in [g.name for g in guests]]
+        own = " + ".join(f"{vm['mem_overhead_mib']:.0f}" for vm in rows)
+        parts = ", ".join(f"{vm['name']} {vm['mem_entitlement_mib']:.0f}" for vm in rows)
+        self.voice.say(f"ballast divides what h2's {DIVIDED_MIB} MiB leave to guests, without a reserve and what QEMU "
+                       f"needs itself ({own}): by shares, nobody below its reservation or above its need. The parts: "
+                       f"{parts} MiB")
+
+    def has_mib(self, guests):
+        """What their balloons leave them, as the guests' own kernels count it; 0 where one does not answer."""
+        return [FULL_MIB - (f["balloon_kib"] >> 10) if f else 0 for f in map(facts, guests)]
 
     def terms(self, host, name, attributes):
         host.run(["virsh", "metadata", name, "--uri", "urn:ballast:1", "--key", "ballast", "--live", "--set",
@@ -222,7 +239,7 @@ class Acts:
         wait(lambda: self.holds(self.guests[0], 60), 30)
         for g in self.guests:
             g.ask(f"work {WORK_PCT}")  # memory that is used cannot be swapped away for good
-        needed = self.needs(self.guests, WANTED_MIB)
+        needed = self.needs(self.guests, [WANTED_MIB] * 3)
         for g in self.guests:
             g.ask(f"mem {WANTED_MIB}")
         v.expect(needed > TIGHTER_MIB, f"each asks for {WANTED_MIB} MiB. With kernels and QEMU's own memory they need "

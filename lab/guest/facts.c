@@ -71,6 +71,8 @@ void facts_line(char *line, size_t size)
     FACT("major_faults", "%lld", number_after(text, "pgmajfault"));
     FACT("refaults", "%lld", number_after(text, "workingset_refault_file"));
     FACT("oom_kills", "%lld", number_after(text, "oom_kill"));
+    FACT("balloon_kib", "%lld",
+         (number_after(text, "balloon_inflate") - number_after(text, "balloon_deflate")) * 4);
 
     /* /proc/stat counts in hundredths of a second */
     unsigned long long user = 0, nice = 0, sys = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0;

@@ -58,3 +58,8 @@ def test_acts_that_would_judge_nothing_are_refused(acts):
     done = subprocess.run([sys.executable, os.path.join(ROOT, "lab/demo.py"), "--act", acts], capture_output=True,
                           text=True)
     assert done.returncode == 2 and f"--act {acts}: " in done.stderr
+
+
+def test_a_word_that_is_not_known_is_refused():
+    done = subprocess.run([sys.executable, os.path.join(ROOT, "lab/demo.py"), "KEPT=1"], capture_output=True, text=True)
+    assert done.returncode == 2 and "KEPT=1: " in done.stderr

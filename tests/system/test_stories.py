@@ -98,39 +98,52 @@ def test_an_excluded_guest_is_never_touched(lab, idle_story):
         assert h1.run(["virsh", "schedinfo", "g1"]).stdout == weight
 
 
-def test_memory_is_divided_by_shares(lab):
-    """Both need 198 MiB, together over 100 more than there is: g1's two parts of three cover it, g2's one does not."""
+def has_mib(guest):
+    """What its balloon leaves it, as the guest's own kernel counts it."""
+    return FULL - guest.stat()["balloon_kib"] / 1024
+
+
+def terms(guest, attributes):
+    guest.host.run(["virsh", "metadata", guest.name, "--uri", "urn:ballast:1", "--key", "ballast", "--live", "--set",
+                    f"<vm {attributes}/>"])
+
+
+def stays(holds, seconds):
+    end = time.monotonic() + seconds
+    while holds():
+        if time.monotonic() > end:
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def test_memory_is_divided_by_shares_and_a_reservation_comes_first(lab):
+    """They need 248 and 178 MiB of some 355, so both are short and their parts are 2:1. Each balloon rests within a few
+    MiB of its part (dead band, rounding), which is 8 % of the ratio. What QEMU needs beside the guest is not divided."""
     h1 = lab.hosts[0]
-    g1, g2 = start_guests(h1, ["g1", "g2"])
-    for name, shares in (("g1", 2000), ("g2", 1000)):
-        h1.run(["virsh", "metadata", name, "--uri", "urn:ballast:1", "--key", "ballast", "--live", "--set",
-                f'<vm shares="{shares}"/>'])
-    h1.limit_memory(455)
+    g1, g2 = guests = [h1.start_guest(n, mib=FULL, swap_disk_mib=192, free_page_reporting=False) for n in ("g1", "g2")]
+    terms(g1, 'shares="2000"')
+    terms(g2, 'shares="1000"')
+    for g in guests:
+        g.hold(30)
     with Agents(lab, hosts=[h1]) as agents:
-        for mib in range(10, 131, 10):  # no burst: this is about parts, and half of the host is full at the start
-            g1.ask(f"mem {mib}")
-            g2.ask(f"mem {mib}")
-            time.sleep(1)
+        h1.limit_memory(465)
+        assert wait(lambda: sum(map(has_mib, guests)) < 385, 20), agents.log(h1)  # neither can outgrow the host
+        for g, mib in ((g1, 180), (g2, 110)):
+            g.ask("dirty 4")  # what is not used could be swapped away for good
+            g.ask(f"mem {mib}")
 
-        def divided():
-            return g1.balloon_mib() >= 185 and g1.balloon_mib() / g2.balloon_mib() > 1.25
-        assert wait(divided, 60), (g1.balloon_mib(), g2.balloon_mib(), agents.log(h1))
-        assert wait(lambda: holds(g1, 130) and holds(g2, 130), 60), agents.log(h1)
-        assert wait(divided, 20), (g1.balloon_mib(), g2.balloon_mib(), agents.log(h1))
-        # Both work on all they hold. What g1 lost while it grew comes back; then it swaps no more, and g2 goes on to.
-        for g in (g1, g2):
-            g.ask("dirty 10")
+        def two_to_one():
+            return abs(has_mib(g1) / has_mib(g2) / 2 - 1) <= 0.08 and holds(g1, 180) and holds(g2, 110)
+        assert wait(two_to_one, 90) and wait(lambda: stays(two_to_one, 10), 30), \
+            (has_mib(g1), has_mib(g2), agents.log(h1))
+        terms(g2, 'shares="1000" mem_reservation_mib="160"')
 
-        def swapped_in_5_s():
-            before = [g.stat()["swap_out_kib"] for g in (g1, g2)]
-            time.sleep(5)
-            return [g.stat()["swap_out_kib"] - b for g, b in zip((g1, g2), before)]
-
-        def only_g2_swaps():
-            one, two = swapped_in_5_s()
-            return two > 2048 and two > 4 * one
-        assert wait(only_g2_swaps, 120), (swapped_in_5_s(), agents.log(h1))
-        assert oom_kills(lab, [g1, g2]) == 0
+        def reserved():
+            return has_mib(g2) >= 154 and has_mib(g1) < 205
+        assert wait(reserved, 90) and wait(lambda: stays(reserved, 10), 30), \
+            (has_mib(g1), has_mib(g2), agents.log(h1))
+        assert holds(g1, 180) and holds(g2, 110) and oom_kills(lab, guests) == 0
 
 
 def test_two_that_burst_together_are_served_and_nobody_is_killed(lab):
