@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 void notify_ready(void)
 {
@@ -30,6 +31,7 @@ void notify_status(const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    text_make_safe(line, 0); // a line break would begin another variable
     sd_notifyf(0, "STATUS=%s", line);
 }
 

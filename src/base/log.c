@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 static _Atomic int max_level = LOG_LEVEL_INFO;
 static pthread_once_t journal_once = PTHREAD_ONCE_INIT;
@@ -59,11 +60,8 @@ void log_message(enum log_level level, const char *format, ...)
     va_start(args, format);
     vsnprintf(line + used, sizeof line - (size_t)used - 1, format, args);
     va_end(args);
-    // names and messages from outside may hold control characters: they must not forge lines or colours
+    text_make_safe(line, 0);
     size_t length = strlen(line);
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = '?';
     line[length] = '\n';
     ssize_t written = write(STDERR_FILENO, line, length + 1);
     (void)written; // there is no one left to tell

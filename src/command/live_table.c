@@ -59,23 +59,13 @@ void live_table_migrations(const struct store_migration *migrations, size_t n)
     table_print_take(t, stdout);
 }
 
-// Text from others may hold anything; a terminal must not obey it.
-static void print_safe(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        putchar((unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i]);
-}
-
 static void print_detail(const char *detail, const char *word)
 {
     while (*detail) {
         size_t length = strcspn(detail, "\n");
         bool wanted = !word || memmem(detail, length, word, strlen(word));
-        if (wanted && length > 0) {
-            printf("              ");
-            print_safe(detail, length);
-            putchar('\n');
-        }
+        if (wanted && length > 0)
+            printf("              %.*s\n", (int)length, detail);
         detail += length + (detail[length] == '\n');
     }
 }
@@ -86,9 +76,8 @@ void live_list_decisions(const struct store_decision *decisions, size_t n, bool 
         const struct store_decision *d = &decisions[i];
         char last[16], first[16];
         printf("  %7s ago  ", live_age(d->last_age_ms, last));
-        printf("%s%s %s%s%s: ", style_begin(stdout, STYLE_BOLD), store_loop_name(d->loop), d->verdict,
-               style_end(stdout), d->acted ? "" : " (not acted)");
-        print_safe(d->reason, strlen(d->reason));
+        printf("%s%s %s%s%s: %s", style_begin(stdout, STYLE_BOLD), store_loop_name(d->loop), d->verdict,
+               style_end(stdout), d->acted ? "" : " (not acted)", d->reason);
         if (d->times > 1)
             printf(" %s(%u times in %s)%s", style_begin(stdout, STYLE_DIM), d->times,
                    live_age(d->first_age_ms - d->last_age_ms, first), style_end(stdout));

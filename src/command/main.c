@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "command/manual.h"
 #include "command/verbs.h"
 
@@ -80,6 +81,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
         status = verb->run(values, words, &err);
         if (status < 0)
             status = err.kind == ERROR_INPUT ? EXIT_USAGE : EXIT_FAILED;
+        text_make_safe(err.text, '\n'); // it may quote names from a file
         if (err.kind != ERROR_NONE)
             fprintf(stderr, "ballast %s: %s\n", verb->name, err.text);
     }

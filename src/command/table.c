@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/text.h"
 #include "base/vector.h"
 
 struct cell {
@@ -75,9 +76,7 @@ void table_cell(struct table *t, enum style style, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    text_make_safe(text, 0);
     struct column *column = &t->columns.at[t->cells.n % t->columns.n];
     int width = width_of(text);
     if (width > column->width)

@@ -229,6 +229,8 @@ int facts_parse(const char *xml, size_t length, const struct facts_machine *mach
     xmlDoc *document =
         xmlReadMemory(xml, (int)length, NULL, NULL,
                       XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA);
+    if (document && document->intSubset) // entities: libvirt writes none, and they expand without end
+        return error_set(err, ERROR_INPUT, "this definition has a document type, which no domain needs");
     const xmlNode *domain = document ? xmlDocGetRootElement(document) : NULL;
     if (!domain || strcmp((const char *)domain->name, "domain") != 0)
         return error_set(err, ERROR_INPUT, "this is no definition of a domain");

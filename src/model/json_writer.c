@@ -6,7 +6,7 @@
 #include <string.h>
 #include <yajl/yajl_gen.h>
 
-#include "model/text.h"
+#include "base/text.h"
 
 struct json_writer {
     yajl_gen gen;

@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/timepoint.h"
 
 #define SNAPSHOT_NONE UINT32_MAX // no such host, VM or zone
@@ -23,7 +24,7 @@
 #define SNAPSHOT_NET_MIB_S 1000.0
 #define SNAPSHOT_DIRTY_MIB_S 10.0
 #define SNAPSHOT_SHARES 1000u
-#define SNAPSHOT_NAME_BYTES 255 // longest name
+#define SNAPSHOT_NAME_BYTES TEXT_NAME_BYTES // longest name
 
 enum host_state {
     HOST_UP,          // runs VMs and takes more

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "base/text.h"
 #include "model/name_index.h"
-#include "model/text.h"
 
 #define CLEAN_INDEX __attribute__((cleanup(name_index_free)))
 

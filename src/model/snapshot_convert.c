@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "model/name_index.h"
-#include "model/text.h"
 
 struct conversion {
     struct snapshot_rows *rows;

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <yajl/yajl_parse.h>
 
-#include "model/text.h"
+#include "base/text.h"
 
 #define UNKNOWN_KEYS_MAX 64 // distinct unknown keys that are warned about
 #define ROWS_MAX 10000000   // rows of one list; far beyond a cluster, within 32-bit numbers

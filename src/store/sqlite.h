@@ -75,8 +75,10 @@ int sqlite_run(struct sqlite_store *s, struct error *err, const char *sql, const
 int sqlite_number(struct sqlite_store *s, double fallback, double *ret_number, struct error *err,
                   const char *sql, const char *types, ...);
 
-// Text of a column in the arena; NULL for NULL.
+// Text of a column in the arena; NULL for NULL. It may come from a guest's owner: what a terminal would obey has become
+// '?', line breaks too except in sqlite_lines.
 const char *sqlite_text(sqlite3_stmt *statement, int column, struct arena *arena);
+const char *sqlite_lines(sqlite3_stmt *statement, int column, struct arena *arena);
 
 int64_t sqlite_mono_ms(void);
 

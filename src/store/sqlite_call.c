@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/text.h"
 #include "store/sqlite.h"
 
 #define BUSY_SLEEP_MS 2      // between two looks at a lock: a commit takes less than 1 ms
@@ -294,8 +295,21 @@ int sqlite_number(struct sqlite_store *s, double fallback, double *ret_number, s
     return 0;
 }
 
-const char *sqlite_text(sqlite3_stmt *statement, int column, struct arena *arena)
+static const char *safe_text(sqlite3_stmt *statement, int column, struct arena *arena, char keep)
 {
     const unsigned char *text = sqlite3_column_text(statement, column);
-    return text ? arena_strdup(arena, (const char *)text) : NULL;
+    char *copy = text ? arena_strdup(arena, (const char *)text) : NULL;
+    if (copy)
+        text_make_safe(copy, keep);
+    return copy;
+}
+
+const char *sqlite_text(sqlite3_stmt *statement, int column, struct arena *arena)
+{
+    return safe_text(statement, column, arena, 0);
+}
+
+const char *sqlite_lines(sqlite3_stmt *statement, int column, struct arena *arena)
+{
+    return safe_text(statement, column, arena, '\n');
 }

@@ -3,11 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/vector.h"
 #include "model/name_index.h"
 #include "store/setting_keys.h"
 #include "store/sqlite.h"
 
+#define UUID_LENGTH 36
 #define CLEAN_INDEX __attribute__((cleanup(name_index_free)))
 
 DEFINE_VECTOR(host_rows, struct store_host);
@@ -239,6 +241,18 @@ static double between(double low, double value, double high)
     return fmin(fmax(value, low), high);
 }
 
+// Of VMs with one name the later ones get their UUID behind it; so does one whose name could be taken for such.
+static const char *unique_name(struct arena *arena, const struct store_vm *vm, bool is_taken)
+{
+    const char *tilde = strrchr(vm->name, '~');
+    if (!is_taken && !(tilde && strlen(tilde + 1) == UUID_LENGTH))
+        return arena_strdup(arena, vm->name);
+    char name[201];
+    snprintf(name, sizeof name, "%s", vm->name);
+    text_make_safe(name, 0); // it may have been cut within a character
+    return arena_printf(arena, "%s~%.54s", name, vm->uuid);
+}
+
 // Agents measure one after another, so figures of a row may not fit each other for a moment (used above a
 // maximum that was just lowered). The snapshot's ranges hold all the same.
 static void fill_vm(const struct reading *r, struct snapshot *snapshot, uint32_t v)
@@ -247,9 +261,7 @@ static void fill_vm(const struct reading *r, struct snapshot *snapshot, uint32_t
     struct snapshot_vms *to = &snapshot->vms;
     double cpu_limit = vm->cpu_limit_cores > 0 ? fmin(vm->cpu_limit_cores, vm->vcpus) : vm->vcpus;
     double mem_limit = vm->mem_limit_mib > 0 ? fmin(vm->mem_limit_mib, vm->mem_mib) : vm->mem_mib;
-    to->name[v] = arena_strdup(snapshot->arena, vm->name);
-    if (v > 0 && strcmp(vm[-1].name, vm->name) == 0)
-        to->name[v] = arena_printf(snapshot->arena, "%.200s~%.54s", vm->name, vm->uuid);
+    to->name[v] = unique_name(snapshot->arena, vm, v > 0 && strcmp(vm[-1].name, vm->name) == 0);
     to->vcpus[v] = vm->vcpus;
     to->mem_mib[v] = vm->mem_mib;
     to->cpu_demand_cores[v] = between(0, vm->cpu_demand_cores, vm->vcpus);

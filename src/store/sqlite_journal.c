@@ -129,7 +129,7 @@ int sqlite_read_decisions(struct store *store, const struct store_decision_filte
             .vm_name = sqlite_text(q, 4, arena),
             .verdict = sqlite_text(q, 5, arena),
             .reason = sqlite_text(q, 6, arena),
-            .detail = sqlite_text(q, 7, arena),
+            .detail = sqlite_lines(q, 7, arena),
             .acted = sqlite3_column_int(q, 8) != 0,
             .first_age_ms = s->now_ms - sqlite3_column_int64(q, 9),
             .last_age_ms = s->now_ms - sqlite3_column_int64(q, 10),

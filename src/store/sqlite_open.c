@@ -13,6 +13,10 @@
 #include "store/sqlite.h"
 
 #define WAL_LIMIT_BYTES "16777216" // the journal is cut back to this after a burst
+// Names and reasons in it are the cluster's own business: read by owner and group, as under the unit's UMask. SQLite
+// gives its journal the same mode.
+#define FILE_MODE 0640
+#define DIRECTORY_MODE 0750
 
 static void sqlite_close(struct store *store)
 {
@@ -29,10 +33,9 @@ static void sqlite_close(struct store *store)
     free(s);
 }
 
-// Makes PATH.new-PID-N with the newest schema in WAL mode, and links it to PATH unless PATH came to be meanwhile.
+// Makes PATH.new-XXXXXX with the newest schema in WAL mode, and links it to PATH unless PATH came to be meanwhile.
 static int create(struct sqlite_store *s, struct error *err)
 {
-    static unsigned counter;
     char wal[4096], fresh[4096];
     struct stat st;
     if (snprintf(wal, sizeof wal, "%s-wal", s->path) >= (int)sizeof wal)
@@ -47,12 +50,12 @@ static int create(struct sqlite_store *s, struct error *err)
             "store \"%s\": the file is gone but its journal \"%s\" is there: it was moved away or "
             "deleted alone. Put it back, or remove the journal too and a new store is made",
             s->path, wal);
-    snprintf(fresh, sizeof fresh, "%s.new-%d-%u", s->path, (int)getpid(),
-             __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED));
+    if (snprintf(fresh, sizeof fresh, "%s.new-XXXXXX", s->path) >= (int)sizeof fresh)
+        return error_set(err, ERROR_INPUT, "store \"%s\": the path is too long", s->path);
     char *slash = strrchr(s->path, '/');
     if (slash && slash != s->path) { // the last directory only: a mistyped path is not built up whole
         *slash = '\0';
-        if (mkdir(s->path, 0755) < 0 && errno != EEXIST) {
+        if (mkdir(s->path, DIRECTORY_MODE) < 0 && errno != EEXIST) {
             int errnum = errno;
             error_errno(err, errnum, "store \"%s/%s\": make its directory", s->path, slash + 1);
             *slash = '/';
@@ -60,8 +63,18 @@ static int create(struct sqlite_store *s, struct error *err)
         }
         *slash = '/';
     }
-    int code = sqlite3_open_v2(fresh, &s->db,
-                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    // SQLite would follow a link that somebody put in its way; mkostemp does not.
+    int fd = mkostemp(fresh, O_CLOEXEC);
+    if (fd < 0 || fchmod(fd, FILE_MODE) < 0) {
+        int errnum = errno;
+        if (fd >= 0) {
+            close(fd);
+            unlink(fresh);
+        }
+        return error_errno(err, errnum, "store \"%s\": make the file", s->path);
+    }
+    close(fd);
+    int code = sqlite3_open_v2(fresh, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (code == SQLITE_OK)
         code = sqlite_schema_create(s->db, sqlite_schema_newest());
     if (code == SQLITE_OK)

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "store/setting_keys.h"
 #include "store/sqlite.h"
 
@@ -46,6 +47,11 @@ static int write_vm(struct sqlite_store *s, const char *host, const struct store
     if (vm->state == STORE_VM_INCOMING)
         return 0; // it still belongs to its source; the claim holds its room here
     struct store_vm row = *vm;
+    // Its owner chose the name; what is kept can be shown, and be a name in a snapshot.
+    char name[SNAPSHOT_NAME_BYTES + 1];
+    snprintf(name, sizeof name, "%s", vm->name);
+    text_make_safe(name, 0);
+    row.name = name;
     row.host = host;
     sqlite3_stmt *q = sqlite_start(s, err, s->upsert_vm, "");
     if (!q)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "store/backend.h"
 #include "store/setting_keys.h"
 
@@ -69,9 +70,11 @@ const char *store_location(const struct store *store)
 
 static int check_name(const char *what, const char *name, struct error *err)
 {
-    if (name && *name && strlen(name) <= SNAPSHOT_NAME_BYTES)
+    if (name && text_valid_name(name))
         return 0;
-    return error_set(err, ERROR_INPUT, "%s: the name must have 1 to %d bytes", what, SNAPSHOT_NAME_BYTES);
+    return error_set(err, ERROR_INPUT,
+                     "%s: the name must have 1 to %d bytes of UTF-8 without control characters", what,
+                     TEXT_NAME_BYTES);
 }
 
 // One call: a transaction with the back-end's function in it. Needs store and err.

@@ -222,6 +222,17 @@ static void what_is_no_definition_is_refused_and_writes_nothing(void **state)
     }
 }
 
+static void a_document_type_is_refused(void **state)
+{
+    (void)state;
+    struct host_facts facts;
+    struct error err = {0};
+    static const char xml[] = "<!DOCTYPE domain [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;'>]>"
+                              "<domain type='kvm'><name>&b;</name><memory unit='KiB'>1024</memory></domain>";
+    assert_true(facts_parse(xml, sizeof xml - 1, NULL, &facts, &err) < 0);
+    assert_non_null(strstr(err.text, "document type"));
+}
+
 static void facts_differ_when_a_wish_differs_but_not_by_the_balloons_size(void **state)
 {
     (void)state;
@@ -251,6 +262,7 @@ int main(void)
         cmocka_unit_test(a_manager_without_a_mark_is_named_in_our_metadata),
         cmocka_unit_test(a_claim_is_read),
         cmocka_unit_test(what_is_no_definition_is_refused_and_writes_nothing),
+        cmocka_unit_test(a_document_type_is_refused),
         cmocka_unit_test(facts_differ_when_a_wish_differs_but_not_by_the_balloons_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

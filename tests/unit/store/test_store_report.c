@@ -195,6 +195,58 @@ static void vms_of_one_name_are_told_apart_in_the_snapshot(void **state)
     store_cluster_free(c);
 }
 
+static void no_name_that_an_owner_chooses_makes_the_snapshot_wrong(void **state)
+{
+    static const char second[] = "22222222-2222-2222-2222-222222222222",
+                      third[] = "33333333-3333-3333-3333-333333333333",
+                      fourth[] = "44444444-4444-4444-4444-444444444444",
+                      fifth[] = "55555555-5555-5555-5555-555555555555",
+                      forged[] = "web~22222222-2222-2222-2222-222222222222";
+    struct fixture *f = *state;
+    struct store_host h1 = a_host("h1");
+    struct store_vm v[] = {a_vm("1", 100),    a_vm(second, 100), a_vm(third, 100),
+                           a_vm(fourth, 100), a_vm(fifth, 100),  a_vm("6", 100)};
+    char wide[256] = "x"; // characters of two bytes at odd places: 200 bytes end within one
+    for (size_t i = 1; i < 255; i++)
+        wide[i] = i % 2 ? '\xc3' : '\xb6';
+    v[0].name = v[1].name = "web";
+    v[2].name = forged; // what the second "web" will be called
+    v[3].name = v[4].name = wide;
+    v[5].name = "\033[2J\xc2\x9b"
+                "31m\xff";
+    ok(store_join(f->store, &h1, v, 6, &err));
+    struct store_cluster *c = read_all(f);
+    ok(snapshot_check(c->snapshot, &err));
+    assert_int_equal(c->snapshot->vms.n, 6);
+    assert_string_equal(c->vms[0].name, "?[2J??31m?");
+    store_cluster_free(c);
+}
+
+static void what_others_wrote_cannot_command_a_terminal(void **state)
+{
+    struct fixture *f = *state;
+    struct store_events *events = NULL;
+    struct store_decisions *decisions = NULL;
+    struct store_host h1 = a_host("h1"), bad = a_host("h\033[2J");
+    struct store_vm v = a_vm("v1", 100);
+    v.why = "metadata \033]0;owned\a";
+    ok(store_join(f->store, &h1, &v, 1, &err));
+    fails(store_join(f->store, &bad, NULL, 0, &err), ERROR_INPUT);
+    ok(store_append_event(f->store, &(struct store_event){.kind = "x", .text = "a\nb\033[1m"}, &err));
+    struct store_decision d = {.host = "h1", .verdict = "stay", .reason = "r\033", .detail = "one\ntwo\033"};
+    ok(store_append_decisions(f->store, &d, 1, &err));
+    struct store_cluster *c = read_all(f);
+    assert_string_equal(c->vms[0].why, "metadata ?]0;owned?");
+    store_cluster_free(c);
+    ok(store_read_events(f->store, NULL, &events, &err));
+    assert_string_equal(events->at[events->n - 1].text, "a?b?[1m");
+    store_events_free(events);
+    ok(store_read_decisions(f->store, NULL, &decisions, &err));
+    assert_string_equal(decisions->at[0].reason, "r?");
+    assert_string_equal(decisions->at[0].detail, "one\ntwo?");
+    store_decisions_free(decisions);
+}
+
 static void what_a_host_does_not_provide_bars_it_for_who_needs_it(void **state)
 {
     struct fixture *f = *state;
@@ -353,6 +405,8 @@ int main(void)
         T(a_silent_host_is_down_and_a_heartbeat_brings_it_back),
         T(reading_one_hosts_vms_still_shows_all_hosts),
         T(vms_of_one_name_are_told_apart_in_the_snapshot),
+        T(no_name_that_an_owner_chooses_makes_the_snapshot_wrong),
+        T(what_others_wrote_cannot_command_a_terminal),
         T(what_a_host_does_not_provide_bars_it_for_who_needs_it),
         T(a_removed_host_takes_its_rows_along),
         T(settings_are_checked_kept_and_counted),

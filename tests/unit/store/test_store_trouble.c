@@ -215,6 +215,27 @@ static void a_command_does_not_create_a_store(void **state)
     assert_non_null(strstr(err.text, "directory"));
 }
 
+static void a_new_store_is_read_by_owner_and_group_alone(void **state)
+{
+    struct fixture *f = *state;
+    char directory[160], path[200];
+    struct stat st;
+    snprintf(directory, sizeof directory, "%s/new", f->directory);
+    snprintf(path, sizeof path, "%s/ballast.db", directory);
+    struct store *store = NULL;
+    ok(store_open(path, NULL, &store, &err));
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    assert_int_equal(stat(directory, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0750);
+    struct store_host h = a_host("h1");
+    ok(store_join(store, &h, NULL, 0, &err));
+    snprintf(path, sizeof path, "%s/ballast.db-wal", directory);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    store_close(store);
+}
+
 static void a_reader_cannot_write(void **state)
 {
     struct fixture *f = *state;
@@ -497,6 +518,7 @@ int main(void)
         T(damage_under_an_open_store_is_an_error_not_a_wrong_answer),
         T(a_file_removed_or_replaced_under_an_open_store_is_noticed),
         T(a_command_does_not_create_a_store),
+        T(a_new_store_is_read_by_owner_and_group_alone),
         T(a_reader_cannot_write),
         T(a_locked_store_times_out_by_its_deadline_and_works_again_after),
         T(a_limit_on_file_size_is_an_error_not_a_crash),

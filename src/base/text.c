@@ -1,9 +1,7 @@
-#include "model/text.h"
+#include "base/text.h"
 
 #include <stdint.h>
 #include <string.h>
-
-#include "model/snapshot.h"
 
 // Reads one code point at text, which has length > 0 bytes left; 0 bytes when it is malformed.
 static size_t decode(const unsigned char *text, size_t length, uint32_t *ret_code)
@@ -39,16 +37,34 @@ bool text_valid_utf8(const char *text, size_t length)
     return true;
 }
 
+static bool is_control(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0);
+}
+
 bool text_valid_name(const char *text)
 {
-    size_t length = strnlen(text, SNAPSHOT_NAME_BYTES + 1);
-    if (length == 0 || length > SNAPSHOT_NAME_BYTES)
+    size_t length = strnlen(text, TEXT_NAME_BYTES + 1);
+    if (length == 0 || length > TEXT_NAME_BYTES)
         return false;
     uint32_t code;
     for (size_t i = 0, n; i < length; i += n) {
         n = decode((const unsigned char *)text + i, length - i, &code);
-        if (n == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0))
+        if (n == 0 || is_control(code))
             return false;
     }
     return true;
+}
+
+void text_make_safe(char *text, char keep)
+{
+    uint32_t code;
+    size_t length = strlen(text);
+    for (size_t i = 0, n; i < length; i += n) {
+        n = decode((const unsigned char *)text + i, length - i, &code);
+        bool bad = n == 0 || (is_control(code) && (!keep || text[i] != keep));
+        n = n ? n : 1;
+        if (bad)
+            memset(text + i, '?', n);
+    }
 }
