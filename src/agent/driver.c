@@ -231,6 +231,7 @@ void driver_on_event(void *user, const struct host_event *event)
     case HOST_EVENT_LOST:
     case HOST_EVENT_RESUMED:
     case HOST_EVENT_CHANGED:
+    case HOST_EVENT_PRESSURE:
         driver_sample_now(d, 0);
         return;
     case HOST_EVENT_PAUSED:

@@ -73,6 +73,7 @@ enum host_event_kind {
     HOST_EVENT_MIGRATION_ROUND,    // value is the number of the pre-copy round
     HOST_EVENT_MIGRATION_PROGRESS, // progress is filled; about once a second
     HOST_EVENT_JOB_COMPLETED,      // of a VM of ours; progress holds the final figures
+    HOST_EVENT_PRESSURE,           // tasks stall for want of memory: take a sample at once
 };
 
 // A live migration as libvirt tells it. HOST_UNKNOWN where it does not.
@@ -87,7 +88,7 @@ struct host_progress {
 
 struct host_event {
     enum host_event_kind kind;
-    struct host_uuid uuid; // all zero for CONNECTED and LOST
+    struct host_uuid uuid; // all zero for CONNECTED, LOST and PRESSURE
     char name[HOST_NAME_SIZE];
     uint64_t value;
     struct host_progress progress;

@@ -56,6 +56,26 @@ static void on_wake(uv_async_t *wake)
     }
 }
 
+static void on_stalled(void *user)
+{
+    struct lv_host *host = user;
+    if (!host->closing)
+        host->on_event(host->user, &(struct host_event){.kind = HOST_EVENT_PRESSURE});
+}
+
+// Without it looks at their period are all there is: no reason to say anything.
+static void watch_pressure(struct lv_host *host)
+{
+    struct cgroup_capacity limits;
+    cgroup_read_capacity(&host->tree, host->capacity_group[0] ? host->capacity_group : NULL, &limits);
+    char path[CGROUP_PATH_SIZE + 160];
+    pressure_path(host->proc_root, &host->tree, &limits, path, sizeof path);
+    struct error ignored = {0};
+    pressure_watch_start(&host->pressure, host->loop, path, on_stalled, host, &ignored);
+    if (host->pressure.fd >= 0)
+        host->handles_open++;
+}
+
 static struct host *lv_open(struct uv_loop_s *loop, const struct host_settings *settings,
                             host_event_fn on_event, void *user, struct error *err)
 {
@@ -88,14 +108,14 @@ static struct host *lv_open(struct uv_loop_s *loop, const struct host_settings *
     uv_timer_init(loop, &host->progress);
     host->wake.data = host->retry.data = host->progress.data = host;
     host->handles_open = 3;
+    watch_pressure(host);
     host->lost_at_ms = lv_now_ms(host);
     lv_connect(host);
     return &host->host;
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void handle_closed(struct lv_host *host)
 {
-    struct lv_host *host = handle->data;
     if (--host->handles_open > 0)
         return;
     void (*closed)(void *) = host->closed;
@@ -104,6 +124,17 @@ static void on_handle_closed(uv_handle_t *handle)
     free(host);
     if (closed)
         closed(user);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    handle_closed(handle->data);
+}
+
+static void on_pressure_closed(uv_handle_t *handle)
+{
+    const struct pressure_watch *watch = handle->data;
+    handle_closed(watch->user);
 }
 
 // Told in the loop's next turn: callbacks never come from within a call.
@@ -120,6 +151,8 @@ static void on_close_turn(uv_timer_t *timer)
     uv_close((uv_handle_t *)&host->wake, on_handle_closed);
     uv_close((uv_handle_t *)&host->retry, on_handle_closed);
     uv_close((uv_handle_t *)&host->progress, on_handle_closed);
+    if (host->pressure.fd >= 0)
+        pressure_watch_close(&host->pressure, on_pressure_closed);
 }
 
 static void lv_close(struct host *handle, void (*done)(void *user), void *user)

@@ -28,6 +28,7 @@
 #include "host/host.h"
 #include "host/libvirt_job.h"
 #include "host/libvirt_mailbox.h"
+#include "host/pressure.h"
 #include "host/process.h"
 
 // One connection with what is registered on it. Freed by lv_connection_discard, in a thread of its own: saying
@@ -97,10 +98,11 @@ struct lv_host {
     struct host_settings settings; // texts are own copies
     char uri[256], proc_root[128], cgroup_root[128], run_dir[256], capacity_group[CGROUP_PATH_SIZE];
     struct lv_mailbox *mailbox;
-    uv_async_t wake;       // the mailbox has something
-    uv_timer_t retry;      // the next attempt to connect
-    uv_timer_t progress;   // asks running migrations, once a second
-    unsigned handles_open; // of the three
+    uv_async_t wake;     // the mailbox has something
+    uv_timer_t retry;    // the next attempt to connect
+    uv_timer_t progress; // asks running migrations, once a second
+    struct pressure_watch pressure;
+    unsigned handles_open; // of these
     bool closing;
     void (*closed)(void *user);
     void *closed_user;

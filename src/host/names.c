@@ -160,6 +160,8 @@ const char *host_event_name(enum host_event_kind kind)
         return "migration round";
     case HOST_EVENT_MIGRATION_PROGRESS:
         return "migration progress";
+    case HOST_EVENT_PRESSURE:
+        return "pressure";
     case HOST_EVENT_JOB_COMPLETED:
         return "job completed";
     }

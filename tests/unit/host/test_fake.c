@@ -17,7 +17,7 @@ struct seen {
     double answered_after_ms;
     uint64_t asked_at_ms;
     struct host_presence presence;
-    unsigned events[HOST_EVENT_JOB_COMPLETED + 1];
+    unsigned events[HOST_EVENT_PRESSURE + 1];
     struct host_sample sample;
     struct host_vm first; // of the sample
 };
