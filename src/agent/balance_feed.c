@@ -14,8 +14,11 @@ int balance_feed_init(struct balance_feed *f)
     f->series = calloc(BALANCE_HOSTS_MAX, sizeof *f->series);
     f->unwatched = calloc(BALANCE_HOSTS_MAX, sizeof *f->unwatched);
     f->row = calloc(BALANCE_HOSTS_MAX, sizeof *f->row);
-    if (f->vm && f->guest && f->host && f->series && f->unwatched && f->row &&
-        cluster_view_init(&f->view) == 0)
+    f->view_host = calloc(BALANCE_HOSTS_MAX, sizeof *f->view_host);
+    f->may_run_on = calloc(GUESTS_MAX, sizeof *f->may_run_on);
+    f->broken_preferences = calloc(GUESTS_MAX, sizeof *f->broken_preferences);
+    if (f->vm && f->guest && f->host && f->series && f->unwatched && f->row && f->view_host &&
+        f->may_run_on && f->broken_preferences && cluster_view_init(&f->view) == 0)
         return 0;
     balance_feed_clear(f);
     return -1;
@@ -29,6 +32,9 @@ void balance_feed_clear(struct balance_feed *f)
     free(f->series);
     free(f->unwatched);
     free(f->row);
+    free(f->view_host);
+    free(f->may_run_on);
+    free(f->broken_preferences);
     cluster_view_clear(&f->view);
     memset(f, 0, sizeof *f);
 }
@@ -124,6 +130,7 @@ void balance_feed_cluster(struct balance_feed *f, const struct store_cluster *cl
         memset(&f->series[h], 0, sizeof f->series[h]);
         memset(f->unwatched[h], 0, sizeof f->unwatched[h]);
         f->row[h] = row;
+        f->view_host[h] = i;
         f->host[h] = (struct immediate_host){
             .id = guests_hash(row->name, strlen(row->name)),
             .name = row->name,
@@ -208,6 +215,30 @@ static void fill_vm(struct immediate_vm *vm, const struct guest *g, const struct
     }
 }
 
+// Where rules and needs let the VM go. One that the view does not have goes nowhere: its rules are not known.
+static void fill_places(struct balance_feed *f, size_t i)
+{
+    struct immediate_vm *vm = &f->vm[i];
+    uint32_t v = f->guest[i]->in_view;
+    const struct index_lists *not = &f->view.snapshot.vms.cannot_run_on;
+    if (v == SNAPSHOT_NONE) {
+        vm->movable = false;
+        return;
+    }
+    bool ruled = rules_concern(f->view.rules, v);
+    if (!ruled && not ->start[v + 1] == not ->start[v])
+        return;
+    for (size_t h = 0; h < f->input.n_hosts; h++) {
+        struct rules_effect effect = {0};
+        if (ruled)
+            effect = rules_move_effect(f->view.rules, v, f->view_host[h]);
+        f->may_run_on[i][h] = effect.strict_worse == 0 && !index_lists_has(not, v, f->view_host[h]);
+        f->broken_preferences[i][h] = (int8_t)fmin(fmax(effect.preferred, INT8_MIN), INT8_MAX);
+    }
+    vm->may_run_on = f->may_run_on[i];
+    vm->broken_preferences = f->broken_preferences[i];
+}
+
 void balance_feed_fill(struct balance_feed *f, const struct host_sample *sample, const struct guests *guests,
                        const struct settings *settings, const struct exchange_news *news,
                        const struct mover *mover, double other_cores, struct mono now)
@@ -237,7 +268,8 @@ void balance_feed_fill(struct balance_feed *f, const struct host_sample *sample,
         if (!g->present || !g->cpu_known || g->vm->state != HOST_VM_RUNNING)
             continue;
         fill_vm(&f->vm[in->n_vms], g, cpu, busy_cores, mover, now);
-        f->guest[in->n_vms++] = g;
+        f->guest[in->n_vms] = g;
+        fill_places(f, in->n_vms++);
         own_shares += g->terms.shares;
     }
     in->vm = f->vm;

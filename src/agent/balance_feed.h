@@ -20,8 +20,11 @@ struct balance_feed {
     struct guest **guest;
     struct immediate_host *host; // BALANCE_HOSTS_MAX
     struct history_series *series;
-    double (*unwatched)[HISTORY_RESOURCES]; // demand of each host's VMs that have no history
-    const struct store_host **row;          // of each host; valid until the next exchange ends
+    double (*unwatched)[HISTORY_RESOURCES];   // demand of each host's VMs that have no history
+    const struct store_host **row;            // of each host; valid until the next exchange ends
+    uint32_t *view_host;                      // of each host: its number in the view
+    uint8_t (*may_run_on)[BALANCE_HOSTS_MAX]; // of each VM that has rules or needs
+    int8_t (*broken_preferences)[BALANCE_HOSTS_MAX];
     struct cluster_view view;
     struct immediate_input input;
     double mean_shares;

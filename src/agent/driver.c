@@ -135,6 +135,20 @@ static void tell_overflow(struct driver *d)
     d->told_overflow = d->guests.overflow;
 }
 
+// What the owner wrote into a VM's metadata and nobody understands is said once, or he would believe that it holds.
+static void tell_problems(struct driver *d)
+{
+    for (size_t i = 0; i < d->guests.n; i++) {
+        struct guest *g = d->guests.at[i];
+        if (!g->vm || !*g->vm->facts->wishes.problem || g->told_generation == g->vm->facts_generation)
+            continue;
+        g->told_generation = g->vm->facts_generation;
+        log_warning("VM %s: metadata: %s", g->name, g->vm->facts->wishes.problem);
+        journal_event(&d->journal, STORE_WARNING, "metadata-not-understood", g->uuid_text, g->name, "%s",
+                      g->vm->facts->wishes.problem);
+    }
+}
+
 // The mode in force here: the file's, narrowed by what the store says of cluster and host.
 static void settle_mode(struct driver *d)
 {
@@ -201,6 +215,7 @@ static void on_sample(void *user, const struct host_sample *sample, const struct
     guests_update(&d->guests, sample, (double)d->settings->headroom_permille / 1000.0, !d->first_sample_seen);
     d->first_sample_seen = d->first_sample_seen || sample->connected;
     tell_overflow(d);
+    tell_problems(d);
     settle_mode(d);
     driver_memory(d);
     measure_host_cpu(d);

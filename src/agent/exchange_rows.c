@@ -95,6 +95,7 @@ static struct report_figures figures_of(const struct guest *g, struct mono now)
     sum = sum * 31 + (uint64_t)t->mem_limit_mib;
     sum = sum * 31 + (uint64_t)(t->cpu_reservation_cores * 100);
     sum = sum * 31 + (uint64_t)(t->cpu_limit_cores * 100);
+    sum = sum * 31 + guests_hash(t->rules, strlen(t->rules)) + 7 * guests_hash(t->needs, strlen(t->needs));
     sum = sum * 31 + (g->has_view ? (uint64_t)g->view.condition * 2 + g->view.distress : 0);
     return (struct report_figures){.cpu_demand_cores = g->demand.demand_cores,
                                    .mem_used_mib = used_mib(g),
@@ -212,6 +213,8 @@ void exchange_rows_write_host(struct exchange_rows *r, const struct settings *s,
         .name = arena_strdup(arena, host_name),
         .address = arena_strdup(arena, address),
         .migration_uri = *s->data_uri ? arena_strdup(arena, s->data_uri) : NULL,
+        .zone = *s->zone ? arena_strdup(arena, s->zone) : NULL,
+        .provides = *s->provides ? arena_strdup(arena, s->provides) : NULL,
         .agent_version = BALLAST_VERSION,
         .state = host->maintenance ? HOST_MAINTENANCE : HOST_UP,
         .mode = store_mode_of(host->mode),
@@ -270,6 +273,8 @@ static void write_vm(const struct guest *g, const struct report_figures *f, stru
         .balloon_why =
             vm->unballoonable != HOST_BALLOONABLE ? host_unballoonable_text(vm->unballoonable) : NULL,
         .owner = vm->facts->owner != HOST_OWNER_NONE ? host_owner_name(vm->facts->owner) : NULL,
+        .needs = *t->needs ? arena_strdup(arena, t->needs) : NULL,
+        .rules = *t->rules ? arena_strdup(arena, t->rules) : NULL,
         .vcpus = vm->n_vcpus > 0 ? vm->n_vcpus : 1,
         .mem_mib = mib(guest_maxmem_kib(g)),
         .mem_current_mib = f->mem_current_mib,

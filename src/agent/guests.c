@@ -266,6 +266,8 @@ const char *guest_immovable_why(const struct guest *guest)
         return "its definition is not known yet";
     if (vm->facts->owner != HOST_OWNER_NONE)
         return "another manager owns it";
+    if (guest->terms.rules_unreadable)
+        return "its rules cannot be read";
     if (vm->state != HOST_VM_RUNNING)
         return "it is not running";
     if (vm->process_stopped || vm->hanging)

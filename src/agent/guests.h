@@ -72,7 +72,8 @@ struct guest {
     struct memory_vm_view view;
     bool balloon_pending; // a call is out
     uint64_t balloon_asked_kib;
-    bool left_alone_said; // that it is not ballooned, and why
+    bool left_alone_said;     // that it is not ballooned, and why
+    uint32_t told_generation; // of the facts whose metadata was last complained about
 
     // what the store knows of its past
     struct mono past_at; // when it was read

@@ -49,6 +49,8 @@ struct settings {
     int64_t net_mib_s;
     double core_speed;
     char cgroup[SETTINGS_TEXT_SIZE];
+    char zone[SETTINGS_TEXT_SIZE];     // empty: a zone of its own
+    char provides[SETTINGS_TEXT_SIZE]; // words separated by spaces
 
     // [memory]
     bool memory_enabled;

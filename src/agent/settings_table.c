@@ -67,6 +67,13 @@ static const struct setting table[] = {
     TEXT("host", "cgroup", cgroup, 0, "", false,
          "Directory of the cgroup whose limits are the host's capacity. Empty: the whole machine."),
 
+    TEXT("host", "zone", zone, 0, "", true,
+         "Fault domain of the host (a rack, a room), for rules with :zone. Empty: one of its own, by its "
+         "name."),
+    TEXT("host", "provides", provides, 0, "", true,
+         "What the host has that some VMs need (networks, storage, CPU features): words of your choice, "
+         "separated by spaces. A VM goes only where all words of its setting needs are provided."),
+
     SWITCH("memory", "enabled", memory_enabled, "yes", true, "Whether balloons are managed at all."),
     INTEGER("memory", "cache_keep_permille", cache_keep_permille, 0, 1000, "permille", "500", true,
             "Part of a guest's file cache that counts as memory that it needs."),

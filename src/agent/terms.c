@@ -1,6 +1,7 @@
 #include "agent/terms.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "store/setting_keys.h"
@@ -23,18 +24,31 @@ static enum agent_mode mode_of_store(double number)
     return AGENT_MODE_OBSERVE;
 }
 
-// The value of a key in the rows; false when it is not set or cannot be read (the store checks on writing).
+// The value of a key in the rows; NULL when it is not set.
+static const char *find_text(const struct store_settings *rows, enum store_scope scope, const char *object,
+                             const char *key)
+{
+    for (size_t i = 0; rows && i < rows->n; i++) {
+        const struct store_setting *row = &rows->at[i];
+        if (row->scope == scope && strcmp(row->object, object) == 0 && strcmp(row->key, key) == 0)
+            return row->value;
+    }
+    return NULL;
+}
+
+// False when it is not set or cannot be read (the store checks on writing).
 static bool look_up(const struct store_settings *rows, enum store_scope scope, const char *object,
                     const char *key, double *ret_number)
 {
-    if (!rows)
-        return false;
-    for (size_t i = 0; i < rows->n; i++) {
-        const struct store_setting *row = &rows->at[i];
-        if (row->scope == scope && strcmp(row->object, object) == 0 && strcmp(row->key, key) == 0)
-            return store_key_parse(scope, key, row->value, ret_number, NULL) == 0;
-    }
-    return false;
+    const char *text = find_text(rows, scope, object, key);
+    return text && store_key_parse(scope, key, text, ret_number, NULL) == 0;
+}
+
+static void take_text(char text[static RULE_TEXT_BYTES], const char *wish, const struct store_settings *rows,
+                      const char *uuid, const char *key)
+{
+    const char *set = *wish ? wish : find_text(rows, STORE_SCOPE_VM, uuid, key);
+    snprintf(text, RULE_TEXT_BYTES, "%s", set ? set : "");
 }
 
 enum agent_mode terms_host_mode(enum agent_mode own, const char *host, const struct store_settings *rows)
@@ -108,6 +122,9 @@ void terms_resolve(const struct host_wishes *w, const char *uuid, const struct s
     t.mem_reservation_mib =
         fmin(t.mem_limit_mib, first_of(w->mem_reservation_mib >= 0, w->mem_reservation_mib, rows, uuid,
                                        "mem_reservation_mib", 0));
+    take_text(t.rules, w->rules, rows, uuid, "rules");
+    t.rules_unreadable = rule_text_check(t.rules, NULL) < 0;
+    take_text(t.needs, w->needs, rows, uuid, "needs");
     double number;
     if (w->exclude)
         t.excluded_by = "its metadata";

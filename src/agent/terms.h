@@ -27,6 +27,9 @@ struct terms {
     double mem_limit_mib; // at most maxmem
     enum agent_mode mode;
     bool excluded;
+    char rules[RULE_TEXT_BYTES];
+    bool rules_unreadable; // then it is not moved
+    char needs[RULE_TEXT_BYTES];
     const char *excluded_by; // "its metadata", "the store"; NULL when it is not excluded
 };
 

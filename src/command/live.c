@@ -6,6 +6,7 @@
 
 #include "agent/options.h"
 #include "agent/settings.h"
+#include "decide/rules.h"
 
 int live_location(const char *given, char *buffer, size_t size, const char **ret_location, struct error *err)
 {
@@ -51,6 +52,16 @@ int live_read(const char *given, struct store_cluster **ret_cluster, struct erro
     return store_read_cluster(store, NULL, ret_cluster, err);
 }
 
+// Rules that contradict each other are an input error in a file; of a live cluster the later ones are preferences.
+static void relax_rules(struct store_cluster *cluster)
+{
+    uint32_t *relaxed = arena_new_array(cluster->arena, uint32_t, cluster->snapshot->n_rules);
+    uint32_t n = rules_relax(cluster->snapshot, cluster->arena, relaxed);
+    for (uint32_t i = 0; i < n; i++)
+        fprintf(stderr, "ballast: warning: %s contradicts an earlier rule and was a strict one until now\n",
+                rules_describe(cluster->snapshot, relaxed[i], cluster->arena));
+}
+
 int live_with_snapshot(const char *given,
                        int (*use)(const void *values, const struct snapshot *snapshot, struct error *err),
                        const void *values, struct error *err)
@@ -64,6 +75,7 @@ int live_with_snapshot(const char *given,
                          "no host has joined the cluster yet: start ballastd on its hosts");
     if (snapshot_check(snapshot, err) < 0)
         return error_context(err, "the cluster as reported");
+    relax_rules(cluster);
     // what is on its way, excluded or managed by others is not movable in this snapshot already
     return use(values, snapshot, err);
 }

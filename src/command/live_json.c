@@ -33,6 +33,7 @@ void live_json_host(struct json_writer *w, const struct store_host *h)
     json_key_bool(w, "closed", h->closed);
     json_key_string(w, "closed_why", h->closed_why);
     json_key_string(w, "zone", h->zone);
+    json_key_string(w, "provides", h->provides);
     json_key_string(w, "address", h->address);
     json_key_string(w, "agent_version", h->agent_version);
     json_key_integer(w, "vms", h->n_vms);

@@ -123,6 +123,10 @@ static void print_figures(const struct story *s)
     if (v->mem_target_mib > 0 &&
         (v->mem_target_mib > v->mem_current_mib + 0.5 || v->mem_target_mib < v->mem_current_mib - 0.5))
         printf("  Target    its balloon is driven to %.0f MiB\n", v->mem_target_mib);
+    if (v->rules)
+        printf("  Rules     %s\n", v->rules);
+    if (v->needs)
+        printf("  Must have %s (of its host)\n", v->needs);
     if (v->why)
         printf("  Now       %s\n", v->why);
     if (v->last_moved_age_ms >= 0)

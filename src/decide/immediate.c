@@ -192,6 +192,7 @@ static double take_vms(struct immediate *s, const struct immediate_input *in, si
             .n_left = vm->n_left,
             .movable = vm->movable,
             .may_run_on = vm->may_run_on,
+            .broken_preferences = vm->broken_preferences,
         };
         p->migration = (struct migration_subject){
             .resident_mib = vm->mem_resident_mib,

@@ -68,8 +68,9 @@ struct immediate_vm {
     bool distress; // the memory manager says so: swapping in, usable collapsing, autodeflation
     struct push_left left[PUSH_LEFT]; // hosts that it left within the last hours
     uint32_t n_left;
-    const uint8_t *may_run_on;     // per other host in the input; NULL: everywhere
-    const struct history *history; // NULL: none
+    const uint8_t *may_run_on;        // per other host in the input; NULL: everywhere
+    const int8_t *broken_preferences; // likewise, see push.h
+    const struct history *history;    // NULL: none
 };
 
 // Another host's row.

@@ -284,7 +284,7 @@ struct plan_gain plan_gain_of(struct plan_state *state, uint32_t v, uint32_t to)
     if (vm->ruled) {
         struct rules_effect effect = rules_move_effect(state->rules, v, to);
         gain.must += effect.strict_better - effect.strict_worse;
-        gain.value -= PLAN_PREFERENCE_LOSS * effect.preferred * (balance ? 1 : state->value_per_loss);
+        gain.value -= RULES_PREFERENCE_LOSS * effect.preferred * (balance ? 1 : state->value_per_loss);
     }
     gain.rank = gain.value;
     if (!balance)

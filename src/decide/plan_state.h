@@ -15,9 +15,6 @@
 #include "decide/rules.h"
 #include "model/snapshot.h"
 
-// A preference that is not met counts as that much loss per second, in VMs of mean weight: worth a move that
-// costs a few VM-seconds, never worth making a VM suffer by more than 1 %.
-#define PLAN_PREFERENCE_LOSS 0.01
 // Among destinations equal in loss the one with most room: a hundred-thousandth of a VM per second decides
 // nothing else.
 #define PLAN_ROOM_LOSS 1e-5

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "decide/rules.h"
+
 // What is computed once per destination.
 struct destination {
     struct loss_sum sum; // with what is on its way there
@@ -234,11 +236,13 @@ static void consider(const struct push_input *in, struct work *w, const struct s
         .relief_per_s = relief_here - (loss_sum_rate(&sum, &host->capacity) - to->rate),
         .cost = migration_cost(&subject, &link, in->calibration),
         .room = room,
+        .broken_preferences = vm->broken_preferences ? vm->broken_preferences[h] : 0,
     };
     double counted = horizon - c.cost.estimate.duration_s;
     c.benefit_lost_vm_s = c.relief_per_s * fmax(counted, 0);
     if (c.relief_per_s > 0 && would_enter(d, &c)) {
         c.aftermath_per_s = aftermath(in, source, to, v, h);
+        c.aftermath_per_s -= RULES_PREFERENCE_LOSS * c.broken_preferences;
         c.benefit_lost_vm_s += c.aftermath_per_s * (PUSH_HORIZON_MOST_S - horizon);
     }
     c.verdict = judge(&c, rate);
@@ -309,7 +313,8 @@ static enum push_verdict best_verdict(const struct push_decision *d, bool movabl
     return PUSH_NO_DESTINATION;
 }
 
-// Of the best VM's destinations that are nearly as good: most room, between equals a random one.
+// Of the best VM's destinations that are nearly as good: fewest preferences broken, then most room, between equals a
+// random one.
 static struct push_candidate choose_destination(const struct push_decision *d, struct random *r)
 {
     uint32_t first = 0, equal[PUSH_CANDIDATES] = {0}, n = 0;
@@ -317,12 +322,17 @@ static struct push_candidate choose_destination(const struct push_decision *d, s
         first++;
     const struct push_candidate *best = &d->candidate[first];
     double least = net(best) - PUSH_NEAR_BEST * fabs(net(best)), room = 0;
-    for (int pass = 0; pass < 2; pass++)
+    int broken = best->broken_preferences;
+    for (int pass = 0; pass < 3; pass++)
         for (uint32_t i = first; i < d->n_candidates; i++) {
             const struct push_candidate *c = &d->candidate[i];
             if (c->vm != best->vm || c->verdict != d->verdict || net(c) < least)
                 continue;
             if (pass == 0)
+                broken = c->broken_preferences < broken ? c->broken_preferences : broken;
+            else if (c->broken_preferences != broken)
+                continue;
+            else if (pass == 1)
                 room = fmax(room, c->room);
             else if (c->room >= room - PUSH_EQUAL_ROOM)
                 equal[n++] = i;
@@ -336,7 +346,8 @@ static struct push_candidate choose_destination(const struct push_decision *d, s
             equal[k - 1] = b;
             equal[k] = a;
         }
-    return d->candidate[equal[n > 1 ? random_below(r, n) : 0]];
+    // Where all are squeezed in there is no room to compare.
+    return d->candidate[n == 0 ? first : equal[n > 1 ? random_below(r, n) : 0]];
 }
 
 // How much longer the contention has to last until the move pays.

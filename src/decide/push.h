@@ -14,7 +14,7 @@
 //
 // A VM stays where it arrives, also after the contention: where the last hour says that it would lose more at the
 // destination than here, that loss (aftermath, <= 0) counts for the rest of an hour. That keeps hosts that are busy in
-// turns from exchanging VMs.
+// turns from exchanging VMs. So do preferred rules that are not met there (rules.h); strict ones are no candidates at all.
 //
 // VMs that have all that they want stay as long as one that does not can go. The destination must hold the VM's demand
 // x (1 + growth) besides its own and all that is on its way there. Where no allowed host has that much, one that has the
@@ -60,6 +60,8 @@ struct push_vm {
     uint32_t n_left;
     bool movable;              // false: pinned, excluded, managed by others, in an open claim
     const uint8_t *may_run_on; // per host of the input, 0: never there; NULL: everywhere
+    const int8_t *
+        broken_preferences; // per host: preferred rules that its going there breaks less those it mends; NULL
 };
 
 // Another host, as its row says.
@@ -107,10 +109,11 @@ struct push_candidate {
     uint32_t vm, host;               // indices into the input
     const char *vm_name, *host_name; // borrowed from the input
     double relief_per_s;             // lost VM-seconds per second less, both hosts together
-    double aftermath_per_s;          // <= 0: what the last hour says the VM loses more there than here
-    double benefit_lost_vm_s;        // over the horizon
+    double aftermath_per_s;   // <= 0: what the last hour says the VM loses more there than here; preferences
+    double benefit_lost_vm_s; // over the horizon
     struct migration_cost cost;
     double room;               // least free part of the destination afterwards
+    int broken_preferences;    // less those that it mends
     enum push_verdict verdict; // why not (or PUSH_MOVE)
 };
 

@@ -25,6 +25,10 @@ int rules_check(const struct snapshot *snapshot, struct arena *scratch, struct e
 // in the snapshot. Writes their numbers to ret_relaxed (n_rules entries) and returns how many.
 uint32_t rules_relax(struct snapshot *snapshot, struct arena *scratch, uint32_t *ret_relaxed);
 
+// A preference that is not met counts as that much loss per second, in VMs of mean weight: worth a move that
+// costs a few VM-seconds, never worth making a VM suffer by more than 1 %.
+#define RULES_PREFERENCE_LOSS 0.01
+
 struct rules;
 
 // Compiles the snapshot's rules for looking up. host[v] is where VM v is: the caller keeps it up to date

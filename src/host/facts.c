@@ -15,7 +15,8 @@ static bool wishes_same(const struct host_wishes *a, const struct host_wishes *b
            same_amount(a->cpu_limit_cores, b->cpu_limit_cores) &&
            same_amount(a->mem_reservation_mib, b->mem_reservation_mib) &&
            same_amount(a->mem_limit_mib, b->mem_limit_mib) && a->mode == b->mode &&
-           a->exclude == b->exclude && a->present == b->present && strcmp(a->problem, b->problem) == 0;
+           a->exclude == b->exclude && a->owner == b->owner && strcmp(a->rules, b->rules) == 0 &&
+           strcmp(a->needs, b->needs) == 0 && a->present == b->present && strcmp(a->problem, b->problem) == 0;
 }
 
 static bool devices_same(const struct host_facts *a, const struct host_facts *b)

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/rule_text.h"
+
 // A figure that nobody told us. Every uint64_t of this room may hold it; ask host_known.
 #define HOST_UNKNOWN UINT64_MAX
 
@@ -57,9 +59,11 @@ struct host_wishes {
     double mem_reservation_mib;   // >= 0; negative: unset
     double mem_limit_mib;         // >= 0; negative: unset
     enum host_vm_mode mode;
-    bool exclude;      // exclude="yes": never touched in any way
-    bool present;      // there is an element of ours at all
-    char problem[128]; // what was not understood, for the operator; "" when all was
+    bool exclude;                // exclude="yes": never touched in any way
+    char rules[RULE_TEXT_BYTES]; // words of model/rule_text.h, also where they cannot be read; "": unset
+    char needs[RULE_TEXT_BYTES]; // words that a host must provide; "": unset
+    bool present;                // there is an element of ours at all
+    char problem[128];           // what was not understood, for the operator; "" when all was
 };
 
 #define HOST_METADATA_URI "urn:ballast:1"

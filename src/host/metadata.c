@@ -171,7 +171,7 @@ static void read_wishes(const xmlNode *vm, struct host_wishes *wishes)
 {
     wishes->present = true;
     for (const xmlAttr *a = vm->properties; a; a = a->next) {
-        char value[64];
+        char value[2 * RULE_TEXT_BYTES];
         attribute(vm, (const char *)a->name, value, sizeof value);
         wishes_set(wishes, (const char *)a->name, value); // a problem is kept in wishes, for the operator
     }

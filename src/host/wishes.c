@@ -86,6 +86,23 @@ static int set_owner(struct host_wishes *wishes, const char *name, const char *v
     return complain(wishes, name, value, "is no manager known here; taken as exclude=\"yes\"");
 }
 
+// Kept whatever it says: who wrote it wanted something, so a VM whose rules cannot be read is not moved.
+static int set_rules(struct host_wishes *wishes, const char *name, const char *value)
+{
+    snprintf(wishes->rules, sizeof wishes->rules, "%s", value);
+    if (rule_text_check(value, NULL) < 0) {
+        memcpy(wishes->rules, "?", 2); // also when the part that fits can be read
+        return complain(wishes, name, value, "cannot be read; the VM is not moved");
+    }
+    return 0;
+}
+
+static int set_needs(struct host_wishes *wishes, const char *name, const char *value)
+{
+    snprintf(wishes->needs, sizeof wishes->needs, "%s", value);
+    return strlen(value) < sizeof wishes->needs ? 0 : complain(wishes, name, value, "is too long");
+}
+
 int wishes_set(struct host_wishes *wishes, const char *name, const char *value)
 {
     if (strcmp(name, "shares") == 0)
@@ -106,6 +123,10 @@ int wishes_set(struct host_wishes *wishes, const char *name, const char *value)
         return set_mode(wishes, name, value);
     if (strcmp(name, "owner") == 0)
         return set_owner(wishes, name, value);
+    if (strcmp(name, "rules") == 0)
+        return set_rules(wishes, name, value);
+    if (strcmp(name, "needs") == 0)
+        return set_needs(wishes, name, value);
     if (strcmp(name, "exclude") == 0)
         return set_exclude(wishes, name, value);
     return complain(wishes, name, value, "there is no such attribute");

@@ -78,6 +78,7 @@ struct store_vm {
     const char *balloon_why; // NULL or why it cannot be ballooned
     const char *owner;       // NULL or who manages it ("pacemaker"): moved through that only
     const char *needs;       // NULL or tokens that a host must provide
+    const char *rules;       // NULL or its words of placement rules (model/rule_text.h)
     uint32_t vcpus;
     double mem_mib, mem_current_mib, mem_used_mib, mem_actual_mib, mem_overhead_mib,
         mem_sd_mib; // maxmem, currentmem, ...

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/rule_text.h"
+
 #define CLUSTER (1u << STORE_SCOPE_CLUSTER)
 #define HOST (1u << STORE_SCOPE_HOST)
 #define VM (1u << STORE_SCOPE_VM)
@@ -22,6 +24,10 @@ const struct store_key store_keys[] = {
     {"cpu_limit_cores", VM, STORE_KEY_NUMBER, 0.01, 4096, 0, "(vCPUs)", "cores that it never exceeds"},
     {"mem_reservation_mib", VM, STORE_KEY_NUMBER, 0, 1e9, 0, "0", "memory that it gets before all others"},
     {"mem_limit_mib", VM, STORE_KEY_NUMBER, 1, 1e9, 0, "(maxmem)", "memory that it never exceeds"},
+    {"rules", VM, STORE_KEY_RULES, 0, 0, 0, "(none)",
+     "where it may be: apart:GROUP together:GROUP on:HOST off:HOST, each with :zone or :preferred"},
+    {"needs", VM, STORE_KEY_WORDS, 0, 0, 0, "(none)",
+     "words that a host must provide to be a destination (provides in ballast.conf)"},
     {"growth", CLUSTER, STORE_KEY_NUMBER, 0, 10, 0.1, "0.1",
      "a destination must hold the demand of its VMs x (1 + growth)"},
     {"migrations_out_per_host", CLUSTER, STORE_KEY_INTEGER, 0, 64, 1, "1",
@@ -98,6 +104,14 @@ int store_key_parse(enum store_scope scope, const char *name, const char *value,
         if (store_mode_parse(value, &mode, err) < 0)
             return error_context(err, "%s", name);
         number = mode;
+        break;
+    case STORE_KEY_RULES:
+        if (rule_text_check(value, err) < 0)
+            return error_context(err, "%s", name);
+        break;
+    case STORE_KEY_WORDS:
+        if (strlen(value) >= RULE_TEXT_BYTES)
+            return error_set(err, ERROR_INPUT, "%s: longer than %d bytes", name, RULE_TEXT_BYTES - 1);
         break;
     }
     if (ret_number)

@@ -13,6 +13,8 @@ enum store_key_type {
     STORE_KEY_NUMBER,
     STORE_KEY_BOOLEAN, // yes | no
     STORE_KEY_MODE,    // observe | recommend | auto
+    STORE_KEY_RULES,   // words of model/rule_text.h
+    STORE_KEY_WORDS,   // words separated by spaces
 };
 
 struct store_key {

@@ -174,6 +174,13 @@ int sqlite_is_planning(struct sqlite_store *s, bool *ret_planning, struct error 
 void sqlite_migration_read(const struct sqlite_store *s, sqlite3_stmt *statement, struct arena *arena,
                            struct store_migration *ret_migration);
 
+// Rules of the VMs' rows, into a snapshot whose hosts, zones and VMs are filled. O(words + VMs).
+int sqlite_rules_fill(struct snapshot *snapshot, const struct store_vm *vms, struct error *err);
+
+// Within a transaction: the strict rule that the move breaks, for a person (in the arena); NULL: none.
+int sqlite_rules_check(struct sqlite_store *s, const struct store_move *move, struct arena *arena,
+                       const char **ret_why, struct error *err);
+
 // Operations, one file a group.
 #define SQLITE_OPERATION(name, ...) int sqlite_##name(struct store *store, __VA_ARGS__, struct error *err);
 STORE_OPERATIONS(SQLITE_OPERATION)

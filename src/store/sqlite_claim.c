@@ -184,6 +184,13 @@ static int check_compatible(struct claim_check *c)
                    : 0;
 }
 
+static int check_rules(struct claim_check *c, struct arena *arena)
+{
+    const char *why = NULL;
+    int rc = sqlite_rules_check(c->s, &c->move, arena, &why, c->err);
+    return rc == 0 && why ? refuse(c, STORE_REFUSED_RULE, "%s", why) : rc;
+}
+
 static int check_room(struct claim_check *c)
 {
     sqlite3_stmt *q = sqlite_start(
@@ -369,6 +376,8 @@ static int claim_in_transaction(struct claim_check *c, struct arena *arena)
         rc = check_host(c, c->move.to, true);
     if (rc == 0)
         rc = check_compatible(c);
+    if (rc == 0)
+        rc = check_rules(c, arena);
     if (rc == 0)
         rc = check_room(c);
     if (rc == 0)

@@ -331,7 +331,7 @@ static int make_snapshot(const struct reading *r, struct snapshot **ret_snapshot
         if (snapshot->hosts.state[snapshot->vms.host[v]] == HOST_STANDBY)
             snapshot->hosts.state[snapshot->vms.host[v]] = HOST_DOWN; // it says so, yet VMs are there
     }
-    return 0;
+    return sqlite_rules_fill(snapshot, r->vms.at, err);
 }
 
 static void drop_orphans(struct reading *r)

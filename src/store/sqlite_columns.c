@@ -59,6 +59,7 @@ const struct column vm_columns[] = {
     VM(COLUMN_TEXT, balloon_why),
     VM(COLUMN_TEXT, owner),
     VM(COLUMN_TEXT, needs),
+    {"rules", COLUMN_TEXT, offsetof(struct store_vm, rules), 2},
     VM(COLUMN_INT, vcpus),
     VM(COLUMN_DOUBLE, mem_mib),
     VM(COLUMN_DOUBLE, mem_current_mib),

@@ -76,6 +76,8 @@ static const char *const steps[] = {
     "NULL,"
     " kind TEXT NOT NULL, host TEXT, vm_uuid TEXT, vm_name TEXT, text TEXT NOT NULL);"
     "CREATE INDEX events_by_age ON events (at);",
+    // 1 -> 2
+    "ALTER TABLE vms ADD COLUMN rules TEXT;",
 };
 
 int sqlite_schema_newest(void)

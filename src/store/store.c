@@ -306,9 +306,10 @@ const char *store_migration_state_name(enum store_migration_state state)
                                                                                 : "?";
 }
 
-static const char *const refusals[] = {"granted", "vm-missing",  "vm-migrating", "vm-cooling", "vm-excluded",
-                                       "source",  "destination", "incompatible", "memory",     "cpu",
-                                       "budget",  "mode",        "epoch",        "order",      "breaker"};
+static const char *const refusals[] = {"granted",     "vm-missing", "vm-migrating", "vm-cooling",
+                                       "vm-excluded", "source",     "destination",  "incompatible",
+                                       "memory",      "cpu",        "budget",       "mode",
+                                       "epoch",       "order",      "breaker",      "rule"};
 
 const char *store_refusal_name(enum store_refusal refusal)
 {

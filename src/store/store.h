@@ -183,6 +183,7 @@ enum store_refusal {
     STORE_REFUSED_EPOCH,   // the lease has a new holder or the store another timeline
     STORE_REFUSED_ORDER,   // the order is not there or no longer waits
     STORE_REFUSED_BREAKER, // too many failures of late (setting breaker_failures)
+    STORE_REFUSED_RULE,    // a strict rule would be broken
 };
 
 const char *store_refusal_name(enum store_refusal refusal);

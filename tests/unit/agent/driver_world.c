@@ -132,11 +132,13 @@ void world_available(struct world *w, unsigned mib)
     host_fake_memory(w->host)->available_kib = mib << 10;
 }
 
-void world_join_other(struct world *w, unsigned mem_mib)
+void world_join_other(struct world *w, const char *name, unsigned mem_mib, const struct store_vm *vm)
 {
     struct error err = {0};
-    struct store_host other = {.name = "h2",
-                               .address = "test:///h2",
+    char address[64];
+    snprintf(address, sizeof address, "test:///%s", name);
+    struct store_host other = {.name = name,
+                               .address = address,
                                .state = HOST_UP,
                                .mode = STORE_MODE_AUTO,
                                .cpu_cores = 8,
@@ -145,7 +147,7 @@ void world_join_other(struct world *w, unsigned mem_mib)
                                .threads_per_core = 1,
                                .core_speed = 1,
                                .mem_available_mib = mem_mib};
-    if (store_join(w->store, &other, NULL, 0, &err) < 0)
+    if (store_join(w->store, &other, vm, vm != NULL, &err) < 0)
         fail_msg("%s", err.text);
 }
 

@@ -42,8 +42,8 @@ struct host_fake_vm *world_guest(struct world *w, const char *name, unsigned use
 // What the host has left.
 void world_available(struct world *w, unsigned mib);
 
-// Joins host "h2", which takes VMs, by the test's own handle; again: with other memory.
-void world_join_other(struct world *w, unsigned mem_mib);
+// Joins another host, which takes VMs, by the test's own handle; again: with other memory. vm: the one it has, or NULL.
+void world_join_other(struct world *w, const char *name, unsigned mem_mib, const struct store_vm *vm);
 
 // The state of the newest migration of the store, or -1.
 int world_migration_state(struct world *w);

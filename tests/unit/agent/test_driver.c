@@ -228,7 +228,7 @@ static struct store_move move_of(struct host_fake_vm *g, char *uuid_text)
 static struct host_fake_vm *ready_to_move(struct world *w)
 {
     world_open_store(w);
-    world_join_other(w, 8192);
+    world_join_other(w, "h2", 8192, NULL);
     world_start(w);
     struct host_fake_vm *g = world_guest(w, "g1", 60, 120);
     assert_true(world_until(w, g1_is_reported, LONG_MS));
@@ -383,12 +383,12 @@ static void a_host_in_maintenance_is_emptied_as_soon_as_another_has_room(void **
 {
     struct world *w = *state;
     ready_to_move(w);
-    world_join_other(w, 32);
+    world_join_other(w, "h2", 32, NULL);
     set_maintenance(w, "h1");
     assert_true(world_until(w, h1_says_maintenance, LONG_MS));
     world_for(w, QUIET_MS);
     assert_int_equal(world_migration_state(w), -1);
-    world_join_other(w, 8192);
+    world_join_other(w, "h2", 8192, NULL);
     assert_true(world_until(w, migration_is_done, LONG_MS));
 }
 
@@ -429,7 +429,8 @@ static bool g1_is_starved_until_asked(struct world *w)
 {
     struct host_fake_vm *g = host_fake_find_vm(w->host, "g1");
     uint64_t ns = (uint64_t)uv_now(&w->loop) * 1000000;
-    g->vcpus[0] = (struct host_vcpu){.run_ns = ns / 2, .delay_ns = ns / 2};
+    if (g) // it is still here
+        g->vcpus[0] = (struct host_vcpu){.run_ns = ns / 2, .delay_ns = ns / 2};
     host_fake_cpu(w->host)->busy_ns = ns / 2;
     return dirty_rate_was_asked(w);
 }
@@ -448,6 +449,105 @@ static void the_dirty_rate_is_measured_only_while_a_move_is_considered(void **st
     assert_false(dirty_rate_was_asked(w));
     assert_true(world_until(w, g1_is_starved_until_asked, LONG_MS));
     assert_true(world_until(w, g1_is_starved_until_told, 2 * LONG_MS));
+}
+
+// ---- rules --------------------------------------------------------------------------------------------
+
+static bool no_destination_was_found(struct world *w)
+{
+    struct store_decisions *d = NULL;
+    struct error err = {0};
+    bool found = false;
+    g1_is_starved_until_asked(w);
+    if (store_read_decisions(w->store, &(struct store_decision_filter){.host = "h1", .of_host = true}, &d,
+                             &err) < 0)
+        return false;
+    for (size_t i = 0; i < d->n; i++)
+        found = found || strcmp(d->at[i].verdict, "no-destination") == 0;
+    store_decisions_free(d);
+    return found;
+}
+
+static bool starved_g1_is_on_h3(struct world *w)
+{
+    struct store_migrations *m = NULL;
+    struct error err = {0};
+    g1_is_starved_until_asked(w);
+    if (store_read_migrations(w->store, &(struct store_migration_filter){0}, &m, &err) < 0)
+        fail_msg("%s", err.text);
+    bool there = m->n > 0 && m->at[0].state == STORE_MIGRATION_DONE;
+    if (m->n > 0)
+        assert_string_equal(m->at[0].move.to, "h3");
+    store_migrations_free(m);
+    return there;
+}
+
+static void the_immediate_balancer_breaks_no_strict_rule(void **state)
+{
+    struct world *w = *state;
+    struct store_vm partner = {.uuid = "11111111-1111-1111-1111-111111111111",
+                               .name = "partner",
+                               .rules = "apart:pair",
+                               .mode = STORE_MODE_AUTO,
+                               .movable = true,
+                               .vcpus = 1,
+                               .mem_mib = 256,
+                               .cpu_limit_cores = 1,
+                               .mem_limit_mib = 256,
+                               .shares = 1000,
+                               .cpu_shares = 1000,
+                               .mem_shares = 1000};
+    world_open_store(w);
+    world_join_other(w, "h2", 8192, &partner);
+    world_start(w);
+    struct host_fake_vm *g = world_guest(w, "g1", 60, 120);
+    strcpy(g->facts.wishes.rules, "apart:pair");
+    // A contention is looked at after 15 s: before that it is a spike.
+    assert_true(world_until(w, no_destination_was_found, 6 * LONG_MS));
+    assert_int_equal(world_migration_state(w), -1);
+    world_join_other(w, "h2", 8192, &partner); // its heartbeat
+    world_join_other(w, "h3", 1024, NULL);
+    assert_true(world_until(w, starved_g1_is_on_h3, 4 * LONG_MS));
+}
+
+static void maintenance_breaks_no_strict_rule(void **state)
+{
+    struct world *w = *state;
+    world_open_store(w);
+    world_join_other(w, "h2", 8192, NULL);
+    world_join_other(w, "h3", 1024, NULL);
+    world_start(w);
+    struct host_fake_vm *g = world_guest(w, "g1", 60, 120);
+    strcpy(g->facts.wishes.rules, "off:h2");
+    world_for(w, QUIET_MS);
+    set_maintenance(w, "h1");
+    assert_true(world_until(w, starved_g1_is_on_h3, 2 * LONG_MS));
+}
+
+static bool vm_is_told_immovable(struct world *w)
+{
+    struct store_cluster *c = NULL;
+    struct error err = {0};
+    if (store_read_cluster(w->store, &(struct store_read){0}, &c, &err) < 0)
+        return false;
+    bool told = c->snapshot->vms.n == 1 && !c->vms[0].movable && c->vms[0].movable_why &&
+                strcmp(c->vms[0].movable_why, "its rules cannot be read") == 0;
+    store_cluster_free(c);
+    return told;
+}
+
+static void a_vm_whose_rules_cannot_be_read_stays(void **state)
+{
+    struct world *w = *state;
+    world_open_store(w);
+    world_join_other(w, "h2", 8192, NULL);
+    world_start(w);
+    struct host_fake_vm *g = world_guest(w, "g1", 60, 120);
+    strcpy(g->facts.wishes.rules, "?");
+    assert_true(world_until(w, vm_is_told_immovable, LONG_MS));
+    set_maintenance(w, "h1");
+    world_for(w, 2 * QUIET_MS);
+    assert_int_equal(world_migration_state(w), -1);
 }
 
 static void nothing_is_migrated_without_a_store(void **state)
@@ -489,6 +589,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(in_recommend_maintenance_waits_for_approval, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dirty_rate_is_measured_only_while_a_move_is_considered, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(the_immediate_balancer_breaks_no_strict_rule, setup, teardown),
+        cmocka_unit_test_setup_teardown(maintenance_breaks_no_strict_rule, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_vm_whose_rules_cannot_be_read_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_migrated_without_a_store, setup, teardown),
     };
     return cmocka_run_group_tests_name("driver", tests, NULL, NULL);

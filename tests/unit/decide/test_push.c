@@ -246,6 +246,33 @@ static void what_the_last_hour_says_against_a_destination_counts(void **state)
     assert_true(d.candidate[0].aftermath_per_s < 0);
 }
 
+static void between_equal_hosts_the_one_that_breaks_no_preference_is_taken(void **state)
+{
+    (void)state;
+    static const int8_t broken[] = {0, 1};
+    struct scene s;
+    set_up(&s);
+    s.host[0] = host_of(1, "h1", 12); // has less room
+    s.vm[0].broken_preferences = s.vm[1].broken_preferences = broken;
+    struct push_decision d = decide(&s, 1);
+    assert_int_equal(d.verdict, PUSH_MOVE);
+    assert_string_equal(d.chosen.host_name, "h1");
+}
+
+static void a_preference_makes_no_vm_suffer(void **state)
+{
+    (void)state;
+    static const int8_t broken[] = {1, 1};
+    struct scene s;
+    set_up(&s);
+    s.in.accrued_lost_vm_s = s.in.lasted_s = 30;
+    assert_int_equal(decide(&s, 1).verdict, PUSH_MOVE);
+    s.vm[0].broken_preferences = s.vm[1].broken_preferences = broken;
+    assert_int_equal(decide(&s, 1).verdict, PUSH_WAIT);
+    s.in.accrued_lost_vm_s = s.in.lasted_s = 120;
+    assert_int_equal(decide(&s, 1).verdict, PUSH_MOVE);
+}
+
 static void between_equal_hosts_different_seeds_choose_differently(void **state)
 {
     (void)state;
@@ -393,6 +420,8 @@ int main(void)
         cmocka_unit_test(it_does_not_go_back_within_the_hour),
         cmocka_unit_test(a_move_that_only_shifts_the_loss_is_no_relief),
         cmocka_unit_test(what_the_last_hour_says_against_a_destination_counts),
+        cmocka_unit_test(between_equal_hosts_the_one_that_breaks_no_preference_is_taken),
+        cmocka_unit_test(a_preference_makes_no_vm_suffer),
         cmocka_unit_test(between_equal_hosts_different_seeds_choose_differently),
         cmocka_unit_test(every_move_keeps_the_rules_on_random_scenes),
         cmocka_unit_test(the_order_of_the_input_changes_nothing),
