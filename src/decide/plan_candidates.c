@@ -6,10 +6,15 @@
 
 #define NONE SNAPSHOT_NONE
 
-static double benefit_of(struct plan_state *state, uint32_t v, uint32_t to)
+// What it brings its host when v leaves.
+static double relief_of(struct plan_state *state, uint32_t v)
 {
     uint32_t from = state->vm[v].host;
-    double gone = plan_host_loss(state, from, NONE, NONE) - plan_host_loss(state, from, v, NONE);
+    return plan_host_loss(state, from, NONE, NONE) - plan_host_loss(state, from, v, NONE);
+}
+
+static double benefit_of(struct plan_state *state, uint32_t v, uint32_t to, double gone)
+{
     double come = plan_host_loss(state, to, NONE, v) - plan_host_loss(state, to, NONE, NONE);
     return (gone - come) * state->settings.horizon_s;
 }
@@ -61,17 +66,18 @@ void plan_candidates(struct plan_state *state, struct plan_search *search, const
     struct plan_candidate all[PLAN_SEARCH_DESTINATIONS];
     const uint32_t *hosts;
     uint32_t n_hosts = plan_search_destinations(search, &hosts), n = 0, v = step->vm;
+    double gone = relief_of(state, v);
     for (uint32_t i = 0; i < n_hosts; i++) {
         uint32_t h = hosts[i];
         if (h != step->from && h != step->to)
             all[n++] = (struct plan_candidate){.host = h,
                                                .possible = plan_fits(state, v, h),
-                                               .benefit_lost_vm_s = benefit_of(state, v, h),
+                                               .benefit_lost_vm_s = benefit_of(state, v, h, gone),
                                                .cost_lost_vm_s = cost_of(state, v, h)};
     }
     if (n > 1)
         qsort(all, n, sizeof *all, by_merit);
-    double chosen_net = benefit_of(state, v, step->to) - cost_of(state, v, step->to);
+    double chosen_net = benefit_of(state, v, step->to, gone) - cost_of(state, v, step->to);
     move->n_candidates = n < state->settings.candidates ? n : state->settings.candidates;
     move->candidates = arena_new_array(state->arena, struct plan_candidate, move->n_candidates);
     for (uint32_t i = 0; i < move->n_candidates; i++) {

@@ -3,25 +3,25 @@
 // Each source host has one cached candidate: its best move. A binary heap holds the hosts by that gain. The top
 // is carried out when neither of its two hosts has changed since it was computed; else it is computed anew and
 // goes back into the heap. Filling hosts makes other moves worse more often than better, so what is cached is
-// mostly an upper bound (the lazy greedy of Minoux, 1978); what became better is found in the last pass, which
+// mostly an upper bound (the lazy greedy of Minoux, 1978); evening out begins with bounds alone. What became better is found in the last pass, which
 // computes every source anew before the search ends. A move costs a few evaluations of the VMs of a few hosts,
 // independent of the size of the cluster, since destinations come from short lists of the emptiest hosts.
 #include "decide/plan_search.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define NONE SNAPSHOT_NONE
 
 struct order {
-    uint32_t *host;     // ascending by key
-    uint32_t *position; // of each host in it
-    double *key;
+    uint32_t *host; // ascending by key
+    double *key;    // of each host
 };
 
 struct source {
-    uint32_t vm, to; // NONE: nothing pays
-    struct plan_gain gain;
+    uint32_t vm, to;       // NONE: nothing pays, or, in the heap, not computed yet
+    struct plan_gain gain; // at most that where not computed yet
     uint32_t from_version, to_version;
     uint32_t at; // position in the heap, NONE: not in it
 };
@@ -69,36 +69,38 @@ static void sort_order(struct plan_search *search, int o, struct sortable *scrat
     for (uint32_t i = 0; i < n; i++) {
         order->host[i] = scratch[i].host;
         order->key[scratch[i].host] = scratch[i].key;
-        order->position[scratch[i].host] = i;
     }
     search->n_ordered = n;
 }
 
-static bool stands_before(const struct order *order, uint32_t a, uint32_t b)
+// How many of the first n hosts of an order stand before host h.
+static uint32_t rank_of(const struct order *order, uint32_t n, uint32_t h)
 {
-    return order->key[a] != order->key[b] ? order->key[a] < order->key[b] : a < b;
+    uint32_t low = 0, high = n;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2, other = order->host[middle];
+        bool before = order->key[other] != order->key[h] ? order->key[other] < order->key[h] : other < h;
+        if (before)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 void plan_search_touch(struct plan_search *search, uint32_t h)
 {
     if (!search->state->host[h].up)
         return;
+    uint32_t n = search->n_ordered - 1;
     for (int o = 0; o < PLAN_SEARCH_ORDERS; o++) {
         struct order *order = &search->order[o];
+        uint32_t *host = order->host, i = rank_of(order, n + 1, h);
+        memmove(host + i, host + i + 1, (n - i) * sizeof *host);
         order->key[h] = key_of(search->state, h, o);
-        uint32_t i = order->position[h];
-        while (i > 0 && stands_before(order, h, order->host[i - 1])) {
-            order->host[i] = order->host[i - 1];
-            order->position[order->host[i]] = i;
-            i--;
-        }
-        while (i + 1 < search->n_ordered && stands_before(order, order->host[i + 1], h)) {
-            order->host[i] = order->host[i + 1];
-            order->position[order->host[i]] = i;
-            i++;
-        }
-        order->host[i] = h;
-        order->position[h] = i;
+        i = rank_of(order, n, h);
+        memmove(host + i + 1, host + i, (n - i) * sizeof *host);
+        host[i] = h;
     }
 }
 
@@ -124,7 +126,6 @@ struct plan_search *plan_search_new(struct plan_state *state)
     search->scratch = arena_new_array(arena, struct sortable, state->n_hosts);
     for (int o = 0; o < PLAN_SEARCH_ORDERS; o++) {
         search->order[o] = (struct order){arena_new_array(arena, uint32_t, state->n_hosts),
-                                          arena_new_array(arena, uint32_t, state->n_hosts),
                                           arena_new_array(arena, double, state->n_hosts)};
     }
     plan_search_resort(search);
@@ -230,7 +231,11 @@ static void compute(struct plan_search *search, uint32_t h)
 static bool is_above(const struct plan_search *search, uint32_t a, uint32_t b)
 {
     const struct source *x = &search->source[a], *y = &search->source[b];
-    return is_better(x->gain, x->vm, x->to, y->gain, y->vm, y->to);
+    if (plan_gain_above(x->gain, y->gain) || plan_gain_above(y->gain, x->gain))
+        return plan_gain_above(x->gain, y->gain);
+    if (x->vm == NONE || y->vm == NONE) // what is not computed yet may be better
+        return x->vm == NONE && (y->vm != NONE || a < b);
+    return x->vm < y->vm;
 }
 
 static void put(struct plan_search *search, uint32_t i, uint32_t h)
@@ -309,16 +314,76 @@ static bool may_give(const struct plan_state *state, uint32_t h)
     return plan_is_needy(state, h);
 }
 
+// What evening out can gain at most by a move from a load that is `above` the mean (by so much) to one that is `under`
+// it, where the VM weighs r times as much, r from low to high: with x its load here that is at most
+// 2 x (above + r under) - x^2 (1 + r^2) (1 - 1 / n), n being the hosts whose mean the move may change.
+static double most_evened(double above, double under, double low, double high, uint32_t n)
+{
+    double r = above > 0 ? fmin(fmax(under / above, low), high) : high;
+    double way = fmax(above + r * under, 0);
+    return way * way / ((1 + r * r) * (1 - 1.0 / n));
+}
+
+// The emptiest hosts by CPU and memory and the range of sizes of those that are up.
+struct range {
+    double cpu_least, mem_least, cpu_small, cpu_large, mem_small, mem_large;
+};
+
+static struct range range_of(const struct plan_state *state)
+{
+    struct range r = {HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, HUGE_VAL, 0};
+    for (uint32_t h = 0; h < state->n_hosts; h++) {
+        const struct plan_host *host = &state->host[h];
+        if (!host->up)
+            continue;
+        r.cpu_least = fmin(r.cpu_least, host->cpu_load);
+        r.mem_least = fmin(r.mem_least, host->mem_load);
+        r.cpu_small = fmin(r.cpu_small, host->cpu_cap);
+        r.cpu_large = fmax(r.cpu_large, host->cpu_cap);
+        r.mem_small = fmin(r.mem_small, host->mem_phys);
+        r.mem_large = fmax(r.mem_large, host->mem_phys);
+    }
+    return r;
+}
+
+// An upper bound of what host h may gain, where it is cheaper than computing it: most hosts of a large cluster never get
+// their turn.
+static bool bound(const struct plan_state *state, uint32_t h, const struct range *r, double *ret)
+{
+    const struct plan_settings *settings = &state->settings;
+    const struct plan_host *host = &state->host[h];
+    if (settings->goal != PLAN_BALANCE || settings->measure != PLAN_MEASURE_SD || state->snapshot->n_rules ||
+        !host->up || state->n_up < 2)
+        return false;
+    double cpu = state->cpu_sum / state->n_up, mem = state->mem_sum / state->n_up;
+    *ret = 0;
+    if (settings->balance != PLAN_BALANCE_MEM)
+        *ret += most_evened(host->cpu_load - cpu, cpu - r->cpu_least, host->cpu_cap / r->cpu_large,
+                            host->cpu_cap / r->cpu_small, state->n_up);
+    if (settings->balance != PLAN_BALANCE_CPU)
+        *ret += most_evened(host->mem_load - mem, mem - r->mem_least, host->mem_phys / r->mem_large,
+                            host->mem_phys / r->mem_small, state->n_up);
+    *ret *= 1 + PLAN_ROUNDING;
+    return true;
+}
+
 static void fill_heap(struct plan_search *search)
 {
     struct plan_state *state = search->state;
+    struct range range = range_of(state);
     search->n_heap = 0;
     for (uint32_t h = 0; h < state->n_hosts; h++) {
-        search->source[h].at = NONE;
+        struct source *source = &search->source[h];
+        source->at = NONE;
         if (!may_give(state, h) || plan_is_over(state))
             continue;
-        compute(search, h);
-        if (search->source[h].vm != NONE)
+        double most;
+        bool bounded = bound(state, h, &range, &most);
+        if (bounded)
+            *source = (struct source){.vm = NONE, .to = NONE, .gain = {0, most, most}};
+        else
+            compute(search, h);
+        if (bounded || source->vm != NONE)
             put(search, search->n_heap++, h);
     }
     for (uint32_t i = search->n_heap / 2; i-- > 0;)
@@ -335,7 +400,7 @@ void plan_search_run(struct plan_search *search, struct plan_steps *steps)
         while (search->n_heap && steps->n < steps->capacity && !plan_is_over(state)) {
             uint32_t h = search->heap[0];
             struct source *source = &search->source[h];
-            if (source->from_version != state->host[h].version ||
+            if (source->vm == NONE || source->from_version != state->host[h].version ||
                 source->to_version != state->host[source->to].version) {
                 renew(search, h);
                 continue;

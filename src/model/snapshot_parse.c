@@ -154,7 +154,9 @@ static void warn_unknown(struct parser *p, const char *pattern)
 
 static bool key_is(const char *key, const unsigned char *text, size_t length)
 {
-    return strncmp(key, (const char *)text, length) == 0 && key[length] == '\0';
+    // the first byte settles most: this is asked for each key of each row
+    return length > 0 && key[0] == (char)text[0] && strncmp(key, (const char *)text, length) == 0 &&
+           key[length] == '\0';
 }
 
 static int on_top_key(struct parser *p, const unsigned char *text, size_t length)
