@@ -9,8 +9,11 @@
 #include "command/verbs.h"
 #include "decide/plan.h"
 
-// Other destinations that a program is told of each move.
+// Other destinations that a program is told of each move; hosts that still lose, told with the reason: to a program and
+// to a person.
 #define CANDIDATES 3
+#define UNMET 20
+#define UNMET_SHOWN 5
 
 struct plan_options {
     const char *goal, *balance, *measure;
@@ -138,15 +141,43 @@ static void put_stuck(struct json_writer *w, const struct snapshot *s, const str
     json_array_end(w);
 }
 
+static void put_unmet(struct json_writer *w, const struct snapshot *s, const struct plan *plan)
+{
+    json_key_integer(w, "hosts_losing", plan->n_losing);
+    json_key_array(w, "unmet");
+    for (uint32_t i = 0; i < plan->n_unmet; i++) {
+        const struct plan_unmet *u = &plan->unmet[i];
+        json_object_begin(w);
+        json_key_string(w, "host", s->hosts.name[u->host]);
+        json_key_number(w, "lost_vm_s_per_s", u->lost_vm_s_per_s);
+        json_key_string(w, "refusal", plan_refusal_name(u->refusal));
+        json_key_integer(w, "moves_considered", u->n_moves);
+        json_key_integer(w, "moves_impossible", u->n_impossible);
+        if (u->vm != SNAPSHOT_NONE) {
+            json_key(w, "best");
+            json_object_begin(w);
+            json_key_string(w, "vm", s->vms.name[u->vm]);
+            json_key_string(w, "to", s->hosts.name[u->to]);
+            json_key_number(w, "benefit_lost_vm_s", u->benefit_lost_vm_s);
+            json_key_number(w, "cost_lost_vm_s", u->cost_lost_vm_s);
+            json_object_end(w);
+        }
+        json_key_string(w, "reason", u->reason);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
 static int print_json(const struct snapshot *s, const struct plan *plan, double elapsed_ms, struct error *err)
 {
     struct json_writer *w = json_print_begin("ballast-plan-1");
     put_moves(w, s, plan);
     put_host_actions(w, s, plan);
     put_stuck(w, s, plan);
+    put_unmet(w, s, plan);
     put_score(w, "before", &plan->before);
     put_score(w, "after", &plan->after);
-    json_key_integer(w, "candidates", (int64_t)plan->evaluations);
+    json_key_integer(w, "evaluations", (int64_t)plan->evaluations);
     json_key_bool(w, "stopped", plan->stopped);
     json_key_number(w, "elapsed_ms", elapsed_ms);
     return json_print_end(w, err);
@@ -176,7 +207,8 @@ static void print_table(const struct snapshot *s, const struct plan *plan, doubl
     if (plan->n_moves)
         print_moves(s, plan);
     else
-        printf("Nothing to move.\n");
+        printf("Nothing to move%s\n",
+               plan->n_losing || plan->n_stuck ? "." : ": every VM gets what it asks for.");
     for (uint32_t i = 0; i < plan->n_host_actions; i++)
         printf("After move %u: %s host %s.\n", plan->host_actions[i].after_move,
                plan->host_actions[i].wake ? "wake" : "put to sleep",
@@ -184,6 +216,12 @@ static void print_table(const struct snapshot *s, const struct plan *plan, doubl
     for (uint32_t i = 0; i < plan->n_stuck; i++)
         printf("%sStuck:%s %s on %s: %s\n", style_begin(stdout, STYLE_WARN), style_end(stdout),
                s->vms.name[plan->stuck[i].vm], s->hosts.name[plan->stuck[i].host], plan->stuck[i].reason);
+    for (uint32_t i = 0; i < plan->n_unmet; i++)
+        printf("%sStill short:%s %s loses %.3g VM-seconds a second: %s\n", style_begin(stdout, STYLE_WARN),
+               style_end(stdout), s->hosts.name[plan->unmet[i].host], plan->unmet[i].lost_vm_s_per_s,
+               plan->unmet[i].reason);
+    if (plan->n_losing > plan->n_unmet)
+        printf("%u hosts more are short; --json tells of up to %d.\n", plan->n_losing - plan->n_unmet, UNMET);
     putchar('\n');
     score_print_table(stdout, (const char *const[]){"before", "after"},
                       (const struct score[]){plan->before, plan->after}, 2);
@@ -196,6 +234,7 @@ static int plan_and_print(const void *values, const struct snapshot *snapshot, s
     const struct plan_options *options = values;
     struct plan_settings settings = settings_of(options);
     settings.candidates = options->json ? CANDIDATES : 0;
+    settings.unmet = options->json ? UNMET : UNMET_SHOWN;
     double started_ms = clock_cpu_ms();
     struct mono deadline = mono_after_ms(clock_mono(), (int64_t)options->time_limit_ms);
     if (options->time_limit_ms > 0) {

@@ -281,6 +281,10 @@ void plan_run(struct plan_state *state, struct plan_scores *scores, struct plan 
     tell_host_actions(state, &steps, woken, emptied, &plan);
     tell_moves(state, search, &steps, &plan);
     tell_stuck(state, steps.n == steps.capacity, &plan);
+    if (settings->unmet) {
+        plan_search_resort(search);
+        plan_unmet(state, search, steps.n == steps.capacity, &plan);
+    }
     tell_places(state, &plan);
     plan_score(scores, state, woken, &plan.after);
     plan.evaluations = state->evaluations;

@@ -85,10 +85,11 @@ struct plan_settings {
     void *barred_data;
     // Hosts whose VMs lose no more than this part are left alone: what packing has accepted, relieving does not undo.
     double tolerated_loss;
-    uint32_t candidates;       // so many other destinations are told of each move
-    bool pack_anew;            // PLAN_PACK with levels: choose all hosts anew, not one more or one less
-    bool pack_fewer;           // PLAN_PACK with levels: a host may be emptied
-    uint32_t most_emptied;     // PLAN_PACK: at most so many hosts in one plan; 0: no bound
+    uint32_t candidates;   // so many other destinations are told of each move
+    uint32_t unmet;        // of so many hosts that still lose, most first, it is told why no more was done
+    bool pack_anew;        // PLAN_PACK with levels: choose all hosts anew, not one more or one less
+    bool pack_fewer;       // PLAN_PACK with levels: a host may be emptied
+    uint32_t most_emptied; // PLAN_PACK: at most so many hosts in one plan; 0: no bound
     struct plan_series series; // optional
 };
 
@@ -119,6 +120,33 @@ struct plan_stuck {
     const char *reason;
 };
 
+// Why a host still loses after the plan.
+enum plan_refusal {
+    PLAN_REFUSED_MOVES_USED_UP,
+    PLAN_REFUSED_TIME_IS_UP,
+    PLAN_REFUSED_GOAL,        // a move would pay, but not for this goal or after the plan's other moves
+    PLAN_REFUSED_OWN_LIMITS,  // the VMs' own limits withhold it, wherever they are
+    PLAN_REFUSED_TOLERATED,   // what packing accepted
+    PLAN_REFUSED_NOT_MOVABLE, // none of its VMs may be moved
+    PLAN_REFUSED_NO_HOST,     // no other host can take any of them
+    PLAN_REFUSED_NO_GAIN,     // no move would lessen what is lost
+    PLAN_REFUSED_COSTS_MORE,  // the best would cost more than it prevents
+};
+#define PLAN_REFUSALS (PLAN_REFUSED_COSTS_MORE + 1)
+
+struct plan_unmet {
+    uint32_t host;
+    double lost_vm_s_per_s; // by its VMs, after the plan
+    enum plan_refusal refusal;
+    uint32_t n_moves, n_impossible; // considered: VMs to destinations; of them those that a condition forbids
+    uint32_t vm, to;                // the best of the others; SNAPSHOT_NONE: none
+    double benefit_lost_vm_s, cost_lost_vm_s; // of it
+    const char *reason;
+};
+
+// A refusal as programs read it: "costs_more".
+const char *plan_refusal_name(enum plan_refusal refusal);
+
 struct plan_host_action {
     uint32_t host;
     bool wake;           // else sleep
@@ -130,6 +158,9 @@ struct plan {
     struct plan_move *moves;
     uint32_t n_stuck;
     struct plan_stuck *stuck; // what should leave its host and cannot
+    uint32_t n_losing;        // hosts that still lose
+    uint32_t n_unmet;
+    struct plan_unmet *unmet; // the worst of them
     uint32_t n_host_actions;
     struct plan_host_action *host_actions;
     uint32_t hosts_emptied; // by packing

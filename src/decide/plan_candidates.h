@@ -9,4 +9,9 @@
 void plan_candidates(struct plan_state *state, struct plan_search *search, const struct plan_step *step,
                      struct plan_move *move);
 
+// Fills n_losing, n_unmet and unmet of a plan: of the settings.unmet hosts that lose most in the state as it is, which
+// moves to the destinations that the search looks at were considered, the best of them, and what refused it. O(hosts),
+// then the VMs of those hosts times the destinations.
+void plan_unmet(struct plan_state *state, struct plan_search *search, bool out_of_moves, struct plan *ret);
+
 #endif

@@ -112,13 +112,25 @@ static struct chain best_chain(struct plan_state *state, struct plan_search *sea
     return best;
 }
 
+// Whether a chain that starts on host h may pay: its first move alone costs what the cheapest of its VMs costs.
+static bool may_pay(const struct plan_state *state, uint32_t h)
+{
+    const struct plan_host *host = &state->host[h];
+    if (!host->counts || !plan_is_needy(state, h))
+        return false;
+    bool pays = host->empties || state->snapshot->n_rules > 0;
+    for (uint32_t v = host->head; v != NONE && !pays; v = state->vm[v].next)
+        pays = !state->vm[v].fixed && state->vm[v].move_cost < host->loss * state->value_per_loss;
+    return pays;
+}
+
 bool plan_eject(struct plan_state *state, struct plan_search *search, struct plan_steps *steps, uint64_t work)
 {
     uint64_t end = state->evaluations + work;
     uint32_t start = steps->n;
     for (uint32_t h = 0; h < state->n_hosts; h++) {
-        while (state->host[h].counts && plan_is_needy(state, h) && steps->n < steps->capacity &&
-               state->evaluations < end && !plan_is_over(state)) {
+        while (may_pay(state, h) && steps->n < steps->capacity && state->evaluations < end &&
+               !plan_is_over(state)) {
             uint32_t left = steps->capacity - steps->n;
             struct chain best =
                 best_chain(state, search, h, left < PLAN_EJECT_LENGTH ? left : PLAN_EJECT_LENGTH);

@@ -60,6 +60,27 @@ const char *plan_reason_move(struct plan_state *state, uint32_t v, uint32_t to, 
     return arena_printf(arena, "makes room for a move that pays (%s)", loads(state, v, to, arena));
 }
 
+const char *plan_reason_obstacles(const uint32_t n[PLAN_OBSTACLES], struct arena *arena)
+{
+    char text[400];
+    int used = 0;
+    const struct {
+        enum plan_obstacle obstacle;
+        const char *what;
+    } parts[] = {{PLAN_OBSTACLE_MEMORY, "lack memory"},
+                 {PLAN_OBSTACLE_OVERCOMMIT, "would exceed the overcommitment of memory"},
+                 {PLAN_OBSTACLE_CANNOT_RUN, "cannot run it"},
+                 {PLAN_OBSTACLE_BARRED, "were left by it lately"},
+                 {PLAN_OBSTACLE_STATE, "are not up"},
+                 {PLAN_OBSTACLE_RULE, "are barred by a rule"}};
+    text[0] = '\0';
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (n[parts[i].obstacle])
+            used += snprintf(text + used, sizeof text - (size_t)used, "%s%u %s", used ? ", " : "",
+                             n[parts[i].obstacle], parts[i].what);
+    return used ? arena_strdup(arena, text) : "there is no other";
+}
+
 const char *plan_reason_stuck(struct plan_state *state, uint32_t v, bool out_of_moves, struct arena *arena)
 {
     if (!state->snapshot->vms.movable[v])
@@ -81,24 +102,9 @@ const char *plan_reason_stuck(struct plan_state *state, uint32_t v, bool out_of_
     if (n[PLAN_OBSTACLE_NONE])
         return arena_printf(arena, "%u hosts could take it, but no move there mends what is wrong",
                             n[PLAN_OBSTACLE_NONE]);
-    char text[400];
-    int used = 0;
-    const struct {
-        enum plan_obstacle obstacle;
-        const char *what;
-    } parts[] = {{PLAN_OBSTACLE_MEMORY, "lack memory"},
-                 {PLAN_OBSTACLE_OVERCOMMIT, "would exceed the overcommitment of memory"},
-                 {PLAN_OBSTACLE_CANNOT_RUN, "cannot run it"},
-                 {PLAN_OBSTACLE_BARRED, "were left by it lately"},
-                 {PLAN_OBSTACLE_STATE, "are not up"},
-                 {PLAN_OBSTACLE_RULE, "are barred by a rule"}};
-    text[0] = '\0';
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (n[parts[i].obstacle])
-            used += snprintf(text + used, sizeof text - (size_t)used, "%s%u %s", used ? ", " : "",
-                             n[parts[i].obstacle], parts[i].what);
+    const char *text = plan_reason_obstacles(n, arena);
     if (rule != SNAPSHOT_NONE)
         return arena_printf(arena, "no host can take it: %s (%s)", text,
                             rules_describe(state->snapshot, rule, arena));
-    return arena_printf(arena, "no host can take it: %s", used ? text : "there is no other");
+    return arena_printf(arena, "no host can take it: %s", text);
 }

@@ -11,4 +11,7 @@ const char *plan_reason_move(struct plan_state *state, uint32_t v, uint32_t to, 
 // Why v does not leave its host, though it should.
 const char *plan_reason_stuck(struct plan_state *state, uint32_t v, bool out_of_moves, struct arena *arena);
 
+// "3 lack memory, 1 cannot run it": how many hosts each obstacle concerns.
+const char *plan_reason_obstacles(const uint32_t n[PLAN_OBSTACLES], struct arena *arena);
+
 #endif

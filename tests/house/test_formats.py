@@ -203,6 +203,9 @@ def test_plan_has_every_key_and_its_scores_are_those_before_and_after_its_moves(
             for candidate in move["candidates"]:
                 has_keys(candidate, {"host": str, "benefit_lost_vm_s": float, "cost_lost_vm_s": float, "why_not": str})
                 assert candidate["host"] not in (move["from"], move["to"]) and candidate["possible"] in (True, False)
+        for host in plan["unmet"]:
+            has_keys(host, {"host": str, "lost_vm_s_per_s": float, "refusal": str, "reason": str})
+        assert len(plan["unmet"]) == plan["hosts_losing"]
         is_score_of(plan["before"], snapshot)
         is_score_of(plan["after"], after_moves(snapshot, plan["moves"]))
         moves += len(plan["moves"])
@@ -214,7 +217,7 @@ def test_figures_have_six_significant_digits():
     for words in [*VERBS, ["plan", "-", "--goal", "balance"], ["plan", "-", "--goal", "pack"]]:
         for snapshot in [crowded()] + [random_snapshot(seed) for seed in range(5)]:
             output = told(words, snapshot)
-            for number in numbers({k: v for k, v in output.items() if k != "candidates"}):
+            for number in numbers({k: v for k, v in output.items() if k != "evaluations"}):
                 assert digits(number) <= 6, number.text
                 found += digits(number) == 6
     assert found > 100

@@ -78,6 +78,39 @@ static void a_hop_counts_as_a_move(void **state)
     swap(true, 2, 0, 0, 2);
 }
 
+// v0 at w can go to x at once, but then v3 cannot pass: v1 (on z) waits for x, v2 (on y) for z, v3 (on x) for y.
+static void an_order_is_found_where_the_first_that_can_go_would_block_the_others(void **unused)
+{
+    (void)unused;
+    static const char *const hosts[] = {"w", "x", "y", "z"}, *const vms[] = {"v0", "v1", "v2", "v3"};
+    static const uint32_t home[] = {0, 3, 2, 1}, to[] = {1, 1, 3, 2};
+    struct arena *arena = arena_new(0);
+    struct snapshot *s = snapshot_new(4, 4, 0);
+    struct plan_target target[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        s->hosts.name[i] = hosts[i];
+        s->hosts.cpu_cores[i] = 8;
+        s->hosts.mem_mib[i] = i == 1 ? 24576 : 12288;
+        s->vms.name[i] = vms[i];
+        s->vms.host[i] = home[i];
+        s->vms.vcpus[i] = 4;
+        s->vms.cpu_limit_cores[i] = 4;
+        s->vms.mem_mib[i] = s->vms.mem_used_mib[i] = s->vms.mem_actual_mib[i] = s->vms.mem_limit_mib[i] =
+            10240;
+        target[i] = (struct plan_target){i, to[i]};
+    }
+    struct plan_settings settings = plan_settings_default();
+    struct plan_state *state = plan_state_new(s, &settings, arena);
+    struct plan_step at[8];
+    struct plan_steps steps = {0, 8, at};
+    assert_int_equal(plan_order(state, 4, target, &steps), 0);
+    assert_int_equal(steps.n, 4);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(state->where[i], to[i]);
+    arena_free(arena);
+    snapshot_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +118,7 @@ int main(void)
         cmocka_unit_test(a_hop_obeys_strict_rules),
         cmocka_unit_test(without_a_spare_nothing_is_half_done),
         cmocka_unit_test(a_hop_counts_as_a_move),
+        cmocka_unit_test(an_order_is_found_where_the_first_that_can_go_would_block_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
