@@ -153,7 +153,7 @@ def penalty(lab):
     return ("A chain is one VM that moves again and again, ping-pong a return within the hour. With n the count of a VM's "
             "migrations, halved every hour, the price of the next is multiplied by 1 + n² (`quadratic`, what ballastd "
             "does), 1 + n, 2ⁿ or 1. The bars are apart from that: no return to a host within 65 minutes, no more than 6 "
-            "migrations a day; the last row of each trace is ballastd as it is. Without bars the long-term balancer's own "
+            "migrations a day unless the whole cluster was short within it; the last row of each trace is ballastd as it is. Without bars the long-term balancer's own "
             "limit of 6 a day still holds.\n\n"
             + table(["shape", "bars", "trace", "lost, VM-s", "migrations", "most of one VM", "back within 1 h"], rows))
 

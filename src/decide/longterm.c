@@ -20,6 +20,7 @@ struct longterm {
     struct resident *resident;           // ascending by id
     uint32_t n_residents;
     bool planned, packed; // ever, since it has had the lease
+    int64_t short_ms;     // when the cluster as a whole was last seen short; INT64_MIN: never
     struct mono planned_at;
     bool packable;           // packing has looked possible
     struct mono packable_at; // since then
@@ -49,6 +50,7 @@ struct longterm *longterm_new(const struct longterm_settings *settings)
     if (!l)
         return NULL;
     l->settings = settings ? *settings : longterm_settings_default();
+    l->short_ms = INT64_MIN;
     l->arena = arena_new(0);
     l->memory = arena_new(0);
     l->other_memory = arena_new(0);
@@ -147,17 +149,38 @@ static bool left_lately(void *data, uint32_t vm, uint32_t host)
     return false;
 }
 
+// Whether all hosts that are up, or could be, have together less CPU or memory than all VMs want.
+static bool is_short(const struct snapshot *s)
+{
+    double cores = 0, mem_mib = 0;
+    for (uint32_t h = 0; h < s->hosts.n; h++)
+        if (s->hosts.state[h] == HOST_UP || s->hosts.state[h] == HOST_STANDBY) {
+            cores += s->hosts.cpu_cores[h];
+            mem_mib += s->hosts.mem_mib[h] - s->hosts.mem_reserved_mib[h];
+        }
+    for (uint32_t v = 0; v < s->vms.n; v++)
+        if (s->hosts.state[s->vms.host[v]] == HOST_UP) {
+            cores -= s->vms.cpu_demand_cores[v];
+            mem_mib -= s->vms.mem_used_mib[v] + s->vms.mem_overhead_mib[v];
+        }
+    return cores < 0 || mem_mib < 0;
+}
+
 // Who is not to be moved now, and whom packing leaves alone.
 static void mark(struct longterm *l, struct plan_settings *plan)
 {
     const struct snapshot *s = l->in->snapshot;
     bool *hold = arena_new_array(l->arena, bool, s->vms.n);
     bool *keep = arena_new_array(l->arena, bool, s->vms.n);
+    if (is_short(s))
+        l->short_ms = l->now.ms;
+    // Moves that shared out a shortage of the whole cluster say nothing of the places they led to.
+    bool counted = !is_within(l, l->short_ms, 86400);
     for (uint32_t v = 0; v < s->vms.n; v++) {
         const struct resident *r = l->of_vm[v];
-        hold[v] = (l->in->vm_busy && l->in->vm_busy[v]) ||
-                  is_within(l, r->left_ms[LONGTERM_MOVES_A_DAY - 1], 86400) ||
-                  (l->in->vm_moves_24h && l->in->vm_moves_24h[v] >= LONGTERM_MOVES_A_DAY);
+        bool no_place = is_within(l, r->left_ms[LONGTERM_MOVES_A_DAY - 1], 86400) ||
+                        (l->in->vm_moves_24h && l->in->vm_moves_24h[v] >= LONGTERM_MOVES_A_DAY);
+        hold[v] = (l->in->vm_busy && l->in->vm_busy[v]) || (no_place && counted);
         // The last move of a day is for need, not for packing.
         keep[v] = is_within(l, r->left_ms[0], l->settings.vm_rest_s) ||
                   is_within(l, r->left_ms[LONGTERM_MOVES_A_DAY - 2], 86400) ||

@@ -14,7 +14,10 @@
 #include "decide/plan.h"
 #include "model/snapshot.h"
 
-// A VM that moved so often within a day has no place that suits it; another move is no answer.
+// A VM that moved so often within a day has no place that suits it; another move is no answer. Not so where the cluster as a whole
+// was short within that day: where a shortage is least felt changes with the demands, no place is right for long, and only the
+// price of moves (migration_cost.h) bounds them. (Bitbrains on 18 hosts: after a day of shortage nobody could be moved any more, and
+// hosts stayed unequal for half a day in which the cluster had enough.)
 #define LONGTERM_MOVES_A_DAY 6
 // Packing waits until it has looked possible for that long: a dip in demand is shorter.
 #define LONGTERM_PACK_AFTER_S 1200.0

@@ -1,5 +1,7 @@
 #include "../test.h"
 
+#include <math.h>
+
 #include "decide/longterm.h"
 #include "random_cluster.h"
 
@@ -68,7 +70,8 @@ static void what_was_carried_out_is_not_ordered_again(void **state)
     snapshot_free(s);
 }
 
-// Load that jumps between VMs every five minutes for a day: nobody goes back within the hour, nobody moves too often.
+// Load that jumps between VMs every five minutes for a day, in a cluster that as a whole has enough: nobody goes back within
+// the hour, nobody moves too often.
 static void nobody_returns_within_the_hour(void **state)
 {
     (void)state;
@@ -79,14 +82,19 @@ static void nobody_returns_within_the_hour(void **state)
         s->vms.vcpus[v] = 8;
     for (uint32_t v = 0; v < s->vms.n; v++)
         s->vms.cpu_limit_cores[v] = 8;
-    double left_s[16][4];
+    double left_s[16][4], cores = 0;
+    for (uint32_t h = 0; h < s->hosts.n; h++)
+        cores += s->hosts.cpu_cores[h];
     uint32_t moves[16] = {0}, all = 0;
     for (uint32_t v = 0; v < 16; v++)
         for (uint32_t h = 0; h < 4; h++)
             left_s[v][h] = -1e9;
     for (double t = 0; t < 86400; t += 300) {
+        double wanted = 0;
         for (uint32_t v = 0; v < s->vms.n; v++)
-            s->vms.cpu_demand_cores[v] = between(&r, 0, 6);
+            wanted += s->vms.cpu_demand_cores[v] = between(&r, 0, 6);
+        for (uint32_t v = 0; v < s->vms.n; v++)
+            s->vms.cpu_demand_cores[v] *= fmin(1, 0.95 * cores / wanted);
         struct longterm_output out = step(l, s, t, true, false);
         for (uint32_t i = 0; i < out.plan.n_moves; i++) {
             const struct plan_move *m = &out.plan.moves[i];
@@ -100,6 +108,35 @@ static void nobody_returns_within_the_hour(void **state)
     assert_true(all > 10);
     for (uint32_t v = 0; v < 16; v++)
         assert_true(moves[v] <= LONGTERM_MOVES_A_DAY);
+    longterm_free(l);
+    snapshot_free(s);
+}
+
+static uint32_t moves_of_the_much_moved(const struct snapshot *s, struct longterm *l, double seconds)
+{
+    uint32_t moves[16];
+    for (uint32_t v = 0; v < 16; v++)
+        moves[v] = LONGTERM_MOVES_A_DAY;
+    struct longterm_input in = {.snapshot = s, .lease_held = true, .vm_moves_24h = moves};
+    struct longterm_output out;
+    longterm_step(l, &in, (struct mono){(int64_t)(seconds * 1000)}, &out);
+    return out.plan.n_moves;
+}
+
+static void moves_within_a_day_of_a_shortage_of_all_are_not_held_against_a_vm(void **state)
+{
+    (void)state;
+    struct snapshot *s = overloaded(1);
+    struct longterm *l = longterm_new(NULL);
+    assert_int_equal(moves_of_the_much_moved(s, l, 0), 0);
+    double mem_mib = s->hosts.mem_mib[0];
+    for (uint32_t h = 0; h < s->hosts.n; h++)
+        s->hosts.mem_mib[h] *= 0.01;
+    moves_of_the_much_moved(s, l, 300); // the cluster as a whole is short
+    for (uint32_t h = 0; h < s->hosts.n; h++)
+        s->hosts.mem_mib[h] = mem_mib;
+    assert_true(moves_of_the_much_moved(s, l, 600) > 0);
+    assert_int_equal(moves_of_the_much_moved(s, l, 300 + 86400), 0);
     longterm_free(l);
     snapshot_free(s);
 }
@@ -137,6 +174,7 @@ int main(void)
         cmocka_unit_test(it_plans_each_period_and_at_once_when_a_host_asks),
         cmocka_unit_test(what_was_carried_out_is_not_ordered_again),
         cmocka_unit_test(nobody_returns_within_the_hour),
+        cmocka_unit_test(moves_within_a_day_of_a_shortage_of_all_are_not_held_against_a_vm),
         cmocka_unit_test(consolidation_packs_first_and_then_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
