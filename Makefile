@@ -5,7 +5,7 @@ BUILD ?= build
 PYTHON := /usr/bin/python3
 MESON_FLAGS ?=
 
-.PHONY: all deps check check-long check-unit demo install bench evaluation lint format format-check tidy \
+.PHONY: all deps check check-long check-unit demo install uninstall bench evaluation lint format format-check tidy \
 	cppcheck asan tsan clang fuzz clean help
 
 all: $(BUILD)/build.ninja ## build ballast and ballastd into build/
@@ -33,6 +33,9 @@ demo: all ## a cluster of real hosts on this machine that ballast relieves (KEEP
 
 install: all ## install programs, unit file and manual pages (DESTDIR; MESON_FLAGS=--prefix=/usr when build/ is made)
 	@meson install -C $(BUILD) --no-rebuild
+
+uninstall: ## remove what the last install wrote
+	@ninja -C $(BUILD) uninstall
 
 bench: all ## the benchmarks: each prints ratios or counts
 	@$(PYTHON) bench/run.py
