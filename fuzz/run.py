@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """Build the fuzzers and run each for some seconds from its corpus, as many at a time as there are processors.
 
-A crash is a failure; the input that caused it is kept in build-fuzz/ and named.
+A crash is a failure, and so is a fuzzer that reaches next to nothing; the input that caused a crash is kept in
+build-fuzz/ and named.
   run.py [--seconds 60] [--junit FILE] [NAME ...]
 """
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build-fuzz")
+LEAST_REACHED = 100  # branches; fewer say that the code is not built to tell the fuzzer what it reaches
 
 
 def build():
@@ -38,8 +41,10 @@ def fuzz(name, seconds):
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    runs = [line.split()[-1] for line in done.stderr.splitlines() if "number_of_executed_units" in line]
-    return done.returncode, runs[0] if runs else "0", done.stderr[-4000:]
+    runs = re.findall(r"number_of_executed_units: *(\d+)", done.stderr)
+    reached = re.findall(r"\bcov: (\d+)", done.stderr)
+    return (done.returncode, int(runs[-1]) if runs else 0, int(reached[-1]) if reached else 0,
+            done.stderr[-4000:])
 
 
 def main():
@@ -54,13 +59,14 @@ def main():
     suite = ET.Element("testsuite", name="fuzz")
     failed = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, (status, runs, tail) in zip(names, pool.map(lambda n: fuzz(n, args.seconds), names)):
-            print("%s: %s inputs, %s" % (name, runs, "ok" if status == 0 else "FAILED"), flush=True)
+        for name, (status, runs, reached, tail) in zip(names, pool.map(lambda n: fuzz(n, args.seconds), names)):
+            good = status == 0 and runs > 0 and reached >= LEAST_REACHED
+            print("%s: %d inputs reached %d branches, %s" % (name, runs, reached, "ok" if good else "FAILED"), flush=True)
             case = ET.SubElement(suite, "testcase", classname="fuzz", name=name)
-            if status != 0 or int(runs) == 0:
+            if not good:
                 failed += 1
                 print(tail, flush=True)
-                ET.SubElement(case, "failure", message="exit status %d" % status).text = tail
+                ET.SubElement(case, "failure", message="exit status %d, %d branches" % (status, reached)).text = tail
     if args.junit:
         ET.ElementTree(suite).write(args.junit)
     print("%d fuzzers, %d failed" % (len(names), failed))
