@@ -181,6 +181,9 @@ static void exchange_what_is_due(struct driver *d)
     if (!d->connected) {
         host.closed = true;
         host.closed_why = "its libvirt does not answer";
+    } else if (d->guests.overflow > 0) {
+        host.closed = true;
+        host.closed_why = "it has more VMs than ballastd looks after";
     } else if (d->memory_stepped && d->memory_out.state >= MEMORY_HARD) {
         host.closed = true;
         host.closed_why = "short of memory";

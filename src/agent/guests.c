@@ -62,8 +62,25 @@ struct guest *guests_find_id(const struct guests *g, uint64_t id)
     return NULL;
 }
 
+// Who is gone makes room for who came, before its time.
+static void forget_one(struct guests *g)
+{
+    size_t oldest = g->n;
+    for (size_t i = 0; i < g->n; i++)
+        if (!g->at[i]->present && !g->at[i]->was_present && !g->at[i]->report.known &&
+            (oldest == g->n || g->at[i]->seen_at.ms < g->at[oldest]->seen_at.ms))
+            oldest = i;
+    if (oldest == g->n)
+        return;
+    free_guest(g->at[oldest]);
+    memmove(g->at + oldest, g->at + oldest + 1, (g->n - oldest - 1) * sizeof *g->at);
+    g->n--;
+}
+
 static struct guest *insert(struct guests *g, const struct host_vm *vm)
 {
+    if (g->n == GUESTS_MAX)
+        forget_one(g);
     if (g->n == GUESTS_MAX)
         return NULL;
     struct guest *guest = calloc(1, sizeof *guest);

@@ -20,8 +20,9 @@
 #include "decide/report.h"
 #include "host/host.h"
 
-// VMs on one host that are looked after; those beyond are reported and left alone. KVM hosts hold a few
-// hundred at most.
+// VMs on one host that are looked after: KVM hosts hold a few hundred at most, and every table is allocated for so many at
+// start. Those beyond (who came last) are left alone like any other process of the host, which is said, and the host takes
+// no VM while there are any: the sums that others see are short of them.
 #define GUESTS_MAX 512
 
 #define GUESTS_FORGET_MS 600000

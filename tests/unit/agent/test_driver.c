@@ -5,6 +5,8 @@
 
 #include "driver_world.h"
 
+#include "agent/guests.h"
+
 #define LONG_MS 5000
 #define QUIET_MS 1500 // long enough for several rounds in which something forbidden would have happened
 
@@ -451,6 +453,60 @@ static void the_dirty_rate_is_measured_only_while_a_move_is_considered(void **st
     assert_true(world_until(w, g1_is_starved_until_told, 2 * LONG_MS));
 }
 
+// ---- many VMs -----------------------------------------------------------------------------------------
+
+static const struct store_host *row_of_h1(struct world *w, struct store_cluster **ret_cluster)
+{
+    struct error err = {0};
+    if (store_read_cluster(w->store, &(struct store_read){0}, ret_cluster, &err) < 0)
+        return NULL;
+    for (uint32_t h = 0; h < (*ret_cluster)->snapshot->hosts.n; h++)
+        if (strcmp((*ret_cluster)->hosts[h].name, "h1") == 0)
+            return &(*ret_cluster)->hosts[h];
+    return NULL;
+}
+
+static bool h1_is_full_of_vms(struct world *w)
+{
+    struct store_cluster *c = NULL;
+    const struct store_host *h1 = row_of_h1(w, &c);
+    bool full = h1 && h1->closed && strstr(h1->closed_why, "more VMs") && h1->n_vms == GUESTS_MAX &&
+                c->snapshot->vms.n == GUESTS_MAX;
+    store_cluster_free(c);
+    return full;
+}
+
+static bool h1_has_all_and_is_open(struct world *w)
+{
+    struct store_cluster *c = NULL;
+    const struct store_host *h1 = row_of_h1(w, &c);
+    bool open = h1 && !h1->closed && c->snapshot->vms.n == GUESTS_MAX;
+    bool has_last = false;
+    for (uint32_t v = 0; open && v < c->snapshot->vms.n; v++)
+        has_last = has_last || strcmp(c->vms[v].name, "last") == 0;
+    store_cluster_free(c);
+    return has_last;
+}
+
+static void vms_beyond_the_limit_close_the_host_and_come_in_when_others_go(void **state)
+{
+    struct world *w = *state;
+    world_open_store(w);
+    world_start(w);
+    host_fake_memory(w->host)->total_kib = 256 << 20;
+    host_fake_memory(w->host)->available_kib = 200 << 20;
+    for (int i = 0; i < GUESTS_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "g%d", i);
+        world_guest(w, name, 60, 120);
+    }
+    world_for(w, QUIET_MS);
+    world_guest(w, "last", 60, 120);
+    assert_true(world_until(w, h1_is_full_of_vms, 2 * LONG_MS));
+    host_fake_remove_vm(w->host, "g7");
+    assert_true(world_until(w, h1_has_all_and_is_open, 2 * LONG_MS));
+}
+
 // ---- rules --------------------------------------------------------------------------------------------
 
 static bool no_destination_was_found(struct world *w)
@@ -588,6 +644,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(in_recommend_maintenance_waits_for_approval, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dirty_rate_is_measured_only_while_a_move_is_considered, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(vms_beyond_the_limit_close_the_host_and_come_in_when_others_go, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_immediate_balancer_breaks_no_strict_rule, setup, teardown),
         cmocka_unit_test_setup_teardown(maintenance_breaks_no_strict_rule, setup, teardown),
