@@ -7,31 +7,8 @@ import time
 import pytest
 
 from agents import DONE, OPEN, PROPOSED, RUNNING, Agents, wait
-from test_stories import FULL, holds, idle_story, once_full, oom_kills, start_guests, where  # noqa: F401
-
-LIMIT_PAIR = 440  # MiB: what g2 asks for fits only beside a g1 that gives back what it does not use
-
-
-@pytest.fixture
-def pair(lab):
-    """g1 has freed what it held; g2 will ask."""
-    h1 = lab.hosts[0]
-    guests = start_guests(h1, ["g1", "g2"])
-    once_full(guests[0])
-    return h1, guests
-
-
-def memory_is_managed(agents, h1, guests):
-    """g2 gets what it asks for, and the balloon of g1 was lowered for it; it may be given back soon."""
-    g1, g2 = guests
-    g2.ask("mem 150")
-    lowest = [FULL]
-
-    def served():
-        lowest[0] = min(lowest[0], g1.balloon_mib())
-        return lowest[0] <= FULL - 16 and holds(g2, 150)
-    assert wait(served, 60), (lowest, agents.log(h1))
-
+from test_stories import oom_kills, where
+from test_unhappy_guests import LIMIT_PAIR, memory_is_managed, pair  # noqa: F401
 
 class Trouble:
     """A store in trouble while the agent starts: begin, and end of it."""
@@ -66,6 +43,17 @@ class ReadOnly(Trouble):
         self.h1.run(["umount", "-l", self.agents.dir])
 
 
+class Full(Trouble):
+    def begin(self):
+        place = str(self.agents.dir)
+        self.h1.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", "/mnt"])  # the host's own /mnt
+        self.h1.run(["sh", "-c", f"cp {place}/*.conf {place}/store.db* /mnt; mount --move /mnt {place}; "
+                                 f"dd if=/dev/zero of={place}/other bs=4k || true"])
+
+    def end(self):
+        self.h1.run(["umount", "-l", self.agents.dir])
+
+
 class Corrupt(Trouble):
     def begin(self):
         for extra in ("-wal", "-shm"):
@@ -79,8 +67,8 @@ class Corrupt(Trouble):
         assert self.agents.store.read_bytes() == self.rubbish, "a damaged store is evidence: it is not replaced"
 
 
-@pytest.mark.parametrize("kind", [Locked, ReadOnly, Corrupt])
-def test_memory_is_managed_on_when_the_store_is(kind, lab, pair):
+@pytest.mark.parametrize("kind", [Locked, ReadOnly, Full, Corrupt])
+def test_memory_is_managed_on_when_the_store_is(kind, lab, pair):  # noqa: F811
     h1, guests = pair
     with Agents(lab, hosts=[h1]) as agents:
         assert wait(lambda: agents.ballast("vms")["vms"], 20), agents.log(h1)
@@ -99,65 +87,6 @@ def test_memory_is_managed_on_when_the_store_is(kind, lab, pair):
             assert agents.wait_log(h1, r"store \S+ is back after", 60), agents.log(h1)
         assert agents.alive(h1)
         assert oom_kills(lab, guests) == 0
-
-
-def test_a_guest_without_a_balloon_driver_is_listed_with_the_reason_and_not_touched(lab, pair):
-    h1, guests = pair
-    n1 = h1.start_guest("n1", mib=96, balloon="nodriver")
-    h1.limit_memory(LIMIT_PAIR + 240)
-    with Agents(lab, hosts=[h1]) as agents:
-        memory_is_managed(agents, h1, guests)
-        assert agents.wait_log(h1, r"VM n1: cannot be ballooned: \S+", 80), agents.log(h1)
-
-        def rows():
-            return {vm["name"]: vm["balloon_why"] for vm in agents.ballast("vms")["vms"]}
-        assert wait(lambda: rows().get("n1"), 20), rows()
-        assert not rows()["g2"]
-        assert n1.balloon_mib() == 96 and "VM n1: 9" not in agents.log(h1)
-        assert n1.stat()["oom_kills"] == 0 and oom_kills(lab, guests) == 0
-
-
-def test_a_stopped_qemu_is_reported_and_the_others_are_served_on_time(lab, idle_story):  # noqa: F811
-    """What g2 asks for fits only with memory that g1 does not use. A balloon that was lowered may be back before anybody
-    looks; the memory that it took from QEMU stays taken."""
-    h1, (g1, g2, g3) = idle_story
-    with Agents(lab, hosts=[h1]) as agents:
-        assert wait(lambda: len(agents.ballast("vms")["vms"]) == 3, 20)
-        full = g1.rss_kib()
-        g3.stop_qemu()
-        try:
-            h1.limit_memory((h1.memory()["usage_kib"] >> 10) + 110)
-            begin = time.monotonic()
-            assert wait(lambda: g1.rss_kib() < full - (48 << 10), 24), agents.log(h1)
-            print(f"g1 has given 48 MiB {time.monotonic() - begin:.1f} s after the host became short")
-            g2.ask("mem 150")
-            assert wait(lambda: holds(g2, 150), 60), agents.log(h1)
-            assert agents.wait_log(h1, r"VM g3: .*statistics stay away", 80), agents.log(h1)
-        finally:
-            g3.continue_qemu()
-        assert agents.wait_log(h1, r"VM g3: its balloon answers again", 40), agents.log(h1)
-        assert holds(g3, 140)
-        assert oom_kills(lab, [g1, g2, g3]) == 0
-
-
-def test_a_guest_that_is_paused_and_one_that_dies_during_ballooning_disturb_nobody(lab, idle_story):  # noqa: F811
-    h1, (g1, g2, g3) = idle_story
-    h1.limit_memory(900)
-    with Agents(lab, hosts=[h1]) as agents:
-        g2.ask("mem 150")
-        assert wait(lambda: g1.balloon_mib() < FULL, 30), agents.log(h1)
-        g3.dom.suspend()
-        size = g3.balloon_mib()
-        g1.kill_qemu()
-        assert wait(lambda: holds(g2, 150), 60), agents.log(h1)
-        assert wait(lambda: [vm["name"] for vm in agents.ballast("vms")["vms"]] == ["g2", "g3"], 30)
-        assert abs(g3.balloon_mib() - size) <= 4, agents.log(h1)
-        g3.dom.resume()
-        assert wait(lambda: holds(g3, 140), 20)
-        # The memory that the dead guest leaves is given to those that live.
-        assert wait(lambda: g2.balloon_mib() == FULL, 60), agents.log(h1)
-        assert "gives no reason" not in agents.log(h1)
-        assert agents.alive(h1) and oom_kills(lab, [g2, g3]) == 0
 
 
 def busy_pair(lab):
