@@ -259,6 +259,15 @@ static void tell_host_actions(struct plan_state *state, const struct plan_steps 
     }
 }
 
+// Whether there may be moves that have to come first.
+static bool must_be(const struct plan_state *state)
+{
+    bool any_empties = false;
+    for (uint32_t h = 0; h < state->n_hosts; h++)
+        any_empties = any_empties || state->host[h].empties;
+    return any_empties || state->snapshot->n_rules > 0;
+}
+
 void plan_run(struct plan_state *state, struct plan_scores *scores, struct plan *ret)
 {
     const struct plan_settings *settings = &state->settings;
@@ -273,6 +282,8 @@ void plan_run(struct plan_state *state, struct plan_scores *scores, struct plan 
     improve(state, search, &steps);
     bool *woken = arena_new_array(state->arena, bool, state->n_hosts);
     bool *emptied = arena_new_array(state->arena, bool, state->n_hosts);
+    if (must_be(state))
+        plan_order_must_first(state, &steps);
     wake_hosts(state, search, &steps, woken);
     if (state->leveled)
         plan.hosts_emptied = pack_level_run(state, search, &steps, emptied, woken);

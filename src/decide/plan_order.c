@@ -157,3 +157,41 @@ void plan_order_shorten(struct plan_state *state, struct plan_search *search, st
     }
     plan_search_resort(search);
 }
+
+// Whether step `later`, that must be, can change places with the one before it. The state is that before both, and is so
+// again in the end.
+static bool can_pass(struct plan_state *state, const struct plan_step *before, const struct plan_step *later)
+{
+    if (before->vm == later->vm || !plan_fits(state, later->vm, later->to) ||
+        plan_gain_of(state, later->vm, later->to).must <= 0)
+        return false;
+    plan_state_move(state, later->vm, later->to);
+    bool fits = plan_fits(state, before->vm, before->to);
+    plan_state_move(state, later->vm, later->from);
+    return fits;
+}
+
+void plan_order_must_first(struct plan_state *state, struct plan_steps *steps)
+{
+    bool *must = arena_new_array(state->arena, bool, steps->n);
+    unmake(state, steps);
+    for (uint32_t k = 0; k < steps->n; k++) {
+        struct plan_step step = steps->at[k];
+        bool needed = plan_gain_of(state, step.vm, step.to).must > 0;
+        uint32_t i = k;
+        for (; needed && i > 0 && !must[i - 1]; i--) {
+            struct plan_step *before = &steps->at[i - 1];
+            plan_state_move(state, before->vm, before->from);
+            if (!can_pass(state, before, &step)) {
+                plan_state_move(state, before->vm, before->to);
+                break;
+            }
+            steps->at[i] = *before;
+            must[i] = false;
+        }
+        steps->at[i] = step;
+        must[i] = needed;
+        for (; i <= k; i++)
+            plan_state_move(state, steps->at[i].vm, steps->at[i].to);
+    }
+}

@@ -28,4 +28,8 @@ uint32_t plan_order(struct plan_state *state, uint32_t n, struct plan_target *ta
 // Sends VMs that the steps move more than once straight to where they are in the end, where an order can be found.
 void plan_order_shorten(struct plan_state *state, struct plan_search *search, struct plan_steps *steps);
 
+// Brings steps that must be (off a host in maintenance, mending a strict rule) forward past others, as far as each step
+// can still be made when its turn comes. O(steps that must be x others before them).
+void plan_order_must_first(struct plan_state *state, struct plan_steps *steps);
+
 #endif

@@ -372,8 +372,12 @@ static void fill_heap(struct plan_search *search)
     struct plan_state *state = search->state;
     struct range range = range_of(state);
     search->n_heap = 0;
-    for (uint32_t h = 0; h < state->n_hosts; h++) {
+    for (uint32_t i = 0; i < 2 * state->n_hosts; i++) {
+        // hosts in maintenance first: time may be up before all are looked at
+        uint32_t h = i % state->n_hosts;
         struct source *source = &search->source[h];
+        if (state->host[h].empties != (i < state->n_hosts))
+            continue;
         source->at = NONE;
         if (!may_give(state, h) || plan_is_over(state))
             continue;

@@ -120,8 +120,9 @@ static int resolve(struct conversion *c, struct name_index *index, const char *k
         const char *name = c->rows->names.at[span.start + i];
         ret_number[i] = name_index_find(index, name);
         if (ret_number[i] == NAME_INDEX_NONE)
-            return error_set(c->err, ERROR_INPUT, "/%s/%u/%s/%u: there is no %s named \"%s\"", place.list,
-                             place.row, place.key, i, kind, name);
+            return error_set(c->err, ERROR_INPUT,
+                             "/%s/%u/%s/%u: there is no %s named \"%s\"; correct the name or add it",
+                             place.list, place.row, place.key, i, kind, name);
     }
     qsort(ret_number, span.n, sizeof *ret_number, compare_u32);
     for (uint32_t i = 1; i < span.n; i++)
@@ -147,7 +148,8 @@ static int refuse_above(struct conversion *c, uint32_t v, const char *key, doubl
 {
     if (value <= bound)
         return 0;
-    return error_set(c->err, ERROR_INPUT, "/vms/%u/%s: %g is above %s (%g)", v, key, value, bound_key, bound);
+    return error_set(c->err, ERROR_INPUT, "/vms/%u/%s: %g is above %s (%g); lower it or raise that", v, key,
+                     value, bound_key, bound);
 }
 
 static void cut(struct conversion *c, uint32_t v, const char *key, double *figure, const char *bound_key,
@@ -206,7 +208,8 @@ static int convert_vms(struct conversion *c)
         s->vms.name[v] = arena_strdup(s->arena, row->text[VM_NAME]);
         s->vms.host[v] = name_index_find(&c->hosts, row->text[VM_HOST]);
         if (s->vms.host[v] == NAME_INDEX_NONE)
-            return error_set(c->err, ERROR_INPUT, "/vms/%u/host: there is no host named \"%s\"", v,
+            return error_set(c->err, ERROR_INPUT,
+                             "/vms/%u/host: there is no host named \"%s\"; correct the name or add it", v,
                              row->text[VM_HOST]);
         if (s->hosts.state[s->vms.host[v]] == HOST_STANDBY)
             return error_set(

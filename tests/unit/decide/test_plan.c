@@ -378,6 +378,46 @@ static void maintenance_empties_hosts_or_says_why_not(void **state)
     print_message("# %u VMs left hosts in maintenance, %u are stuck\n", left, stuck);
 }
 
+// Whether the two moves can change places where the judge stands.
+static bool can_change_places(const struct judge *j, const struct plan_move *a, const struct plan_move *b)
+{
+    return a->vm != b->vm && j->host[b->vm] == b->from &&
+           j->bound[b->to] + bound_of(j->s, b->vm) <= snapshot_host_mem_mib(j->s, b->to) * (1 - 1e-9) &&
+           (a->to != b->from || j->bound[a->to] + bound_of(j->s, a->vm) - bound_of(j->s, b->vm) <=
+                                    snapshot_host_mem_mib(j->s, a->to) * (1 - 1e-9));
+}
+
+static void hosts_in_maintenance_are_emptied_before_anything_else(void **state)
+{
+    (void)state;
+    uint32_t first = 0, made_room = 0;
+    for (uint64_t seed = 1; seed <= 3000; seed++) {
+        struct cluster_recipe recipe = recipe_of(seed * 3);
+        recipe.maintenance = true;
+        recipe.rules = 0;
+        struct snapshot *s = random_cluster(seed, &recipe);
+        struct plan_settings settings = settings_of(seed);
+        settings.mem_overcommit = 0;
+        struct plan plan;
+        plan_make(s, &settings, s->arena, &plan);
+        struct judge j = judge_new(s, s->arena);
+        for (uint32_t i = 0; i < plan.n_moves; i++) {
+            const struct plan_move *m = &plan.moves[i];
+            bool leaves = s->hosts.state[m->from] == HOST_MAINTENANCE;
+            first += leaves;
+            bool next_leaves = i + 1 < plan.n_moves && s->hosts.state[m[1].from] == HOST_MAINTENANCE;
+            if (!leaves && next_leaves && can_change_places(&j, m, m + 1))
+                fail_msg("seed %lu: move %u of %u could have been made before move %u", (unsigned long)seed,
+                         i + 2, plan.n_moves, i + 1);
+            made_room += !leaves && next_leaves;
+            judge_step(&j, m, 0, seed);
+        }
+        snapshot_free(s);
+    }
+    assert_true(first > 1000);
+    print_message("# %u moves empty hosts; others before them made room %u times\n", first, made_room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +430,7 @@ int main(void)
         cmocka_unit_test(order_of_input_changes_nothing),
         cmocka_unit_test(doubling_everything_changes_nothing),
         cmocka_unit_test(maintenance_empties_hosts_or_says_why_not),
+        cmocka_unit_test(hosts_in_maintenance_are_emptied_before_anything_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
