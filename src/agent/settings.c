@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/text.h"
 
 struct parser {
     const char *path;
@@ -71,7 +72,7 @@ static bool set_value(const struct setting *row, struct settings *s, const char 
         return false;
     case VALUE_TEXT: {
         size_t length = strlen(value);
-        if ((double)length < row->min || (double)length > row->max)
+        if ((double)length < row->min || (double)length > row->max || (length > 0 && !text_valid_name(value)))
             return false;
         memcpy(field, value, length + 1);
         return true;
@@ -147,16 +148,35 @@ void settings_defaults(struct settings *ret_settings)
             abort(); // a table whose own default is out of range; the unit test would not let it pass
 }
 
+// A problem of a value that is possible by itself, at the line that has it.
+static void report_value(struct parser *p, const char *section, const char *name, const char *what)
+{
+    size_t n;
+    const struct setting *table = settings_table(&n);
+    char text[ERROR_TEXT_SIZE];
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(section, table[i].section) == 0 && strcmp(name, table[i].name) == 0 && p->seen[i])
+            p->line = p->seen[i];
+    snprintf(text, sizeof text, "[%s] %s: %s", section, name, what);
+    report(p, text);
+}
+
 // What rows by themselves cannot check.
 static void check_together(struct parser *p)
 {
-    const char *percent = strchr(p->settings.address, '%');
+    const struct settings *s = &p->settings;
+    const char *percent = strchr(s->address, '%');
     if (percent && (percent[1] != 's' || strchr(percent + 1, '%')))
-        report(p, "[migration] address: the only % may be one %s, where the host's name goes");
-    if (p->settings.period_pressure_ms > p->settings.period_calm_ms)
-        report(p, "[agent] period_pressure_ms: must not be above period_calm_ms");
-    if (p->settings.claim_s < 2 * p->settings.period_pressure_ms / 1000)
-        report(p, "[migration] claim_s: must be at least two samples long, or claims expire between them");
+        report_value(p, "migration", "address", "the only % may be one %s, where the host's name goes");
+    if (*s->cgroup && s->cgroup[0] != '/')
+        report_value(p, "host", "cgroup", "give a whole path, such as /sys/fs/cgroup/machine.slice");
+    if (strpbrk(s->zone, ": "))
+        report_value(p, "host", "zone", "give one word without colons, or no rule can name it");
+    if (s->period_pressure_ms > s->period_calm_ms)
+        report_value(p, "agent", "period_pressure_ms", "must not be above period_calm_ms");
+    if (s->claim_s < 2 * s->period_pressure_ms / 1000)
+        report_value(p, "migration", "claim_s",
+                     "must be at least two samples long, or claims expire between them");
 }
 
 int settings_parse(const char *path, const char *data, size_t size, struct settings *ret_settings,

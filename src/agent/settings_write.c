@@ -18,7 +18,8 @@ void setting_describe_allowed(const struct setting *row, char *ret_text, size_t 
         snprintf(ret_text, size, "yes or no");
         return;
     case VALUE_TEXT:
-        snprintf(ret_text, size, "a text of %.0f to %.0f bytes", row->min, row->max);
+        snprintf(ret_text, size, "a text of %.0f to %.0f bytes without control characters", row->min,
+                 row->max);
         return;
     case VALUE_CHOICE: {
         size_t used = 0;

@@ -159,6 +159,29 @@ static void every_problem_of_a_file_is_told(void **state)
     assert_int_equal(c.n, 3);
 }
 
+static void a_text_that_is_no_text_is_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"[agent]\nhost_name = a\x01z\n", "[agent]\nhost_name = a\tb\n",
+                                      "[host]\nzone = \xff\n",         "[host]\nzone = rack 1\n",
+                                      "[host]\nzone = rack:1\n",       "[host]\ncgroup = machine.slice\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct settings s;
+        struct error err = {0};
+        assert_int_equal(parse(bad[i], &s, &err), -1);
+        assert_non_null(strstr(err.text, ":2: ["));
+    }
+}
+
+static void a_value_that_contradicts_another_is_told_at_its_line(void **state)
+{
+    (void)state;
+    struct settings s;
+    struct error err = {0};
+    assert_int_equal(parse("[agent]\nperiod_pressure_ms = 9000\nheartbeat_s = 3\n[host]\n", &s, &err), -1);
+    assert_non_null(strstr(err.text, ":2: [agent] period_pressure_ms"));
+}
+
 static void a_reload_keeps_what_needs_a_restart_and_says_so(void **state)
 {
     (void)state;
@@ -211,6 +234,8 @@ int main(void)
         cmocka_unit_test(an_overlong_line_is_refused_not_split),
         cmocka_unit_test(an_address_takes_the_name_at_most_once),
         cmocka_unit_test(every_problem_of_a_file_is_told),
+        cmocka_unit_test(a_text_that_is_no_text_is_refused),
+        cmocka_unit_test(a_value_that_contradicts_another_is_told_at_its_line),
         cmocka_unit_test(a_reload_keeps_what_needs_a_restart_and_says_so),
         cmocka_unit_test(the_default_file_uncommented_is_the_defaults),
     };
