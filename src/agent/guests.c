@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/metadata.h"
+
 uint64_t guests_hash(const void *data, size_t size)
 {
     const unsigned char *byte = data;
@@ -233,15 +235,11 @@ void guests_resolve_terms(struct guests *g, const struct store_settings *rows, e
         if (!vm || same)
             continue;
         uint32_t vcpus = vm->n_vcpus > 0 ? vm->n_vcpus : vm->facts->vcpus > 0 ? vm->facts->vcpus : 1;
-        // An unread definition has zeroed wishes, which would say limit 0.
-        struct host_wishes wishes = vm->facts->wishes;
-        if (!vm->facts->known)
-            wishes = (struct host_wishes){.cpu_reservation_cores = -1,
-                                          .cpu_limit_cores = -1,
-                                          .mem_reservation_mib = -1,
-                                          .mem_limit_mib = -1};
+        struct host_wishes wishes = vm->facts->known ? vm->facts->wishes : wishes_none();
         terms_resolve(&wishes, guest->uuid_text, rows, host_mode, vcpus,
                       (double)guest_maxmem_kib(guest) / 1024.0, &guest->terms);
+        // Perhaps its metadata say that it must not be touched.
+        guest->terms.excluded = guest->terms.excluded || !vm->facts->known;
         guest->facts_generation = vm->facts_generation;
         guest->settings_generation = generation;
         guest->terms_maxmem_kib = guest_maxmem_kib(guest);
@@ -277,10 +275,10 @@ const char *guest_immovable_why(const struct guest *guest)
     const struct host_vm *vm = guest->vm;
     if (!vm)
         return "it is not here";
-    if (guest->terms.excluded)
-        return "it is excluded";
     if (!vm->facts->known)
         return "its definition is not known yet";
+    if (guest->terms.excluded)
+        return "it is excluded";
     if (vm->facts->owner != HOST_OWNER_NONE)
         return "another manager owns it";
     if (guest->terms.rules_unreadable)

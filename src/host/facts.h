@@ -55,9 +55,9 @@ struct host_wishes {
     int64_t cpu_shares;           // >= 1; 0: unset
     int64_t mem_shares;           // >= 1; 0: unset
     double cpu_reservation_cores; // >= 0; negative: unset
-    double cpu_limit_cores;       // >= 0; negative: unset
+    double cpu_limit_cores;       // > 0; negative: unset
     double mem_reservation_mib;   // >= 0; negative: unset
-    double mem_limit_mib;         // >= 0; negative: unset
+    double mem_limit_mib;         // > 0; negative: unset
     enum host_vm_mode mode;
     bool exclude;                // exclude="yes": never touched in any way
     char rules[RULE_TEXT_BYTES]; // words of model/rule_text.h, also where they cannot be read; "": unset

@@ -44,6 +44,18 @@ static int set_amount(struct host_wishes *wishes, double *field, const char *nam
     return 0;
 }
 
+// A limit of nothing is a slip of the pen: no VM could run under it.
+static int set_limit(struct host_wishes *wishes, double *field, const char *name, const char *value)
+{
+    double limit = -1;
+    if (set_amount(wishes, &limit, name, value) < 0)
+        return -1;
+    if (limit < 0.01)
+        return complain(wishes, name, value, "must be a number of at least 0.01");
+    *field = limit;
+    return 0;
+}
+
 static int set_mode(struct host_wishes *wishes, const char *name, const char *value)
 {
     static const struct {
@@ -58,7 +70,8 @@ static int set_mode(struct host_wishes *wishes, const char *name, const char *va
             return 0;
         }
     }
-    return complain(wishes, name, value, "must be observe, recommend or auto");
+    wishes->mode = HOST_VM_MODE_OBSERVE; // a mode only ever narrows: who wrote it wanted less than all
+    return complain(wishes, name, value, "must be observe, recommend or auto; taken as observe");
 }
 
 static int set_exclude(struct host_wishes *wishes, const char *name, const char *value)
@@ -114,11 +127,11 @@ int wishes_set(struct host_wishes *wishes, const char *name, const char *value)
     if (strcmp(name, "cpu_reservation_cores") == 0)
         return set_amount(wishes, &wishes->cpu_reservation_cores, name, value);
     if (strcmp(name, "cpu_limit_cores") == 0)
-        return set_amount(wishes, &wishes->cpu_limit_cores, name, value);
+        return set_limit(wishes, &wishes->cpu_limit_cores, name, value);
     if (strcmp(name, "mem_reservation_mib") == 0)
         return set_amount(wishes, &wishes->mem_reservation_mib, name, value);
     if (strcmp(name, "mem_limit_mib") == 0)
-        return set_amount(wishes, &wishes->mem_limit_mib, name, value);
+        return set_limit(wishes, &wishes->mem_limit_mib, name, value);
     if (strcmp(name, "mode") == 0)
         return set_mode(wishes, name, value);
     if (strcmp(name, "owner") == 0)

@@ -96,6 +96,51 @@ static void an_excluded_guest_is_never_touched(void **state)
     assert_int_equal(world_calls(w, HOST_FAKE_SET_CPU_WEIGHT, "g2"), 0);
 }
 
+static bool g2_was_lowered(struct world *w)
+{
+    return world_calls(w, HOST_FAKE_SET_BALLOON, "g2") > 0;
+}
+
+static void a_guest_is_not_touched_before_its_definition_is_known(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    make_need(w);
+    struct host_fake_vm *late = world_guest(w, "g2", 60, 250);
+    late->facts.known = false;
+    assert_true(world_until(w, g1_was_lowered, LONG_MS));
+    world_for(w, QUIET_MS);
+    assert_false(g2_was_lowered(w));
+    world_available(w, 30);
+    late->facts.known = true;
+    late->vm.facts_generation++;
+    assert_true(world_until(w, g2_was_lowered, 2 * LONG_MS));
+}
+
+static bool metadata_is_complained_about(struct world *w)
+{
+    struct store_events *e = NULL;
+    struct error err = {0};
+    bool found = false;
+    if (store_read_events(w->store, &(struct store_event_filter){0}, &e, &err) < 0)
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < e->n; i++)
+        found = found || (strcmp(e->at[i].kind, "metadata-not-understood") == 0 &&
+                          strcmp(e->at[i].vm_name, "g1") == 0 && strstr(e->at[i].text, "shares"));
+    store_events_free(e);
+    return found;
+}
+
+static void what_is_wrong_in_the_metadata_is_told(void **state)
+{
+    struct world *w = *state;
+    world_open_store(w);
+    world_start(w);
+    struct host_fake_vm *g = world_guest(w, "g1", 60, 120);
+    strcpy(g->facts.wishes.problem, "shares=\"many\": must be a whole number");
+    assert_true(world_until(w, metadata_is_complained_about, LONG_MS));
+}
+
 static void memory_is_managed_without_a_store(void **state)
 {
     struct world *w = *state;
@@ -625,6 +670,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(the_clusters_mode_in_the_store_narrows_the_files, setup, teardown),
         cmocka_unit_test_setup_teardown(an_excluded_guest_is_never_touched, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_guest_is_not_touched_before_its_definition_is_known, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_is_wrong_in_the_metadata_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_is_managed_without_a_store, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_balloon_does_not_keep_others_waiting, setup, teardown),
         cmocka_unit_test_setup_teardown(it_acts_again_after_libvirt_was_away, setup, teardown),

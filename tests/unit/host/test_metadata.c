@@ -149,9 +149,10 @@ static void a_wrong_wish_is_left_out_and_told(void **state)
 {
     (void)state;
     static const char *const wrong[][2] = {
-        {"shares", "0"},         {"shares", "2.5"},          {"shares", "1e99"},
-        {"mem_limit_mib", "-1"}, {"cpu_limit_cores", "nan"}, {"mode", "yes"},
-        {"colour", "red"}};
+        {"shares", "0"},          {"shares", "2.5"},          {"shares", "1e99"},
+        {"mem_limit_mib", "-1"},  {"cpu_limit_cores", "nan"}, {"mem_limit_mib", "0"},
+        {"cpu_limit_cores", "0"}, {"mem_limit_mib", "1e13"},  {"shares", "-5"},
+        {"shares", "2000000000"}, {"colour", "red"}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct host_wishes wishes = wishes_none();
         assert_int_equal(wishes_set(&wishes, wrong[i][0], wrong[i][1]), -1);
@@ -160,6 +161,33 @@ static void a_wrong_wish_is_left_out_and_told(void **state)
         assert_true(wishes.mem_limit_mib < 0 && wishes.cpu_limit_cores < 0);
         assert_int_equal(wishes.mode, HOST_VM_MODE_UNSET);
     }
+}
+
+static void what_was_meant_to_narrow_narrows(void **state)
+{
+    (void)state;
+    struct host_facts f =
+        parse(DOMAIN("<b:vm xmlns:b='urn:ballast:1' mode='obsrve' rules='near:db'/>", "", BALLOON));
+    assert_int_equal(f.wishes.mode, HOST_VM_MODE_OBSERVE);
+    assert_string_equal(f.wishes.rules, "?");
+    char xml[1024], rules[400];
+    memset(rules, 'x', sizeof rules);
+    snprintf(xml, sizeof xml, DOMAIN("<b:vm xmlns:b='urn:ballast:1' rules='on:h1 apart:%.*s'/>", "", BALLOON),
+             390, rules);
+    f = parse(xml); // cut where it could be read
+    assert_string_equal(f.wishes.rules, "?");
+    assert_non_null(strstr(f.wishes.problem, "not moved"));
+}
+
+static void rules_and_needs_are_read(void **state)
+{
+    (void)state;
+    struct host_facts f =
+        parse(DOMAIN("<b:vm xmlns:b='urn:ballast:1' rules='apart:web off:h3:preferred' needs='net:br0 ssd'/>",
+                     "", BALLOON));
+    assert_string_equal(f.wishes.rules, "apart:web off:h3:preferred");
+    assert_string_equal(f.wishes.needs, "net:br0 ssd");
+    assert_string_equal(f.wishes.problem, "");
 }
 
 static void an_exclusion_that_is_not_understood_excludes(void **state)
@@ -257,6 +285,8 @@ int main(void)
         cmocka_unit_test(an_unmigratable_cpu_holds_the_vm),
         cmocka_unit_test(wishes_are_read_from_our_namespace),
         cmocka_unit_test(a_wrong_wish_is_left_out_and_told),
+        cmocka_unit_test(what_was_meant_to_narrow_narrows),
+        cmocka_unit_test(rules_and_needs_are_read),
         cmocka_unit_test(an_exclusion_that_is_not_understood_excludes),
         cmocka_unit_test(other_managers_are_recognised),
         cmocka_unit_test(a_manager_without_a_mark_is_named_in_our_metadata),
