@@ -12,35 +12,30 @@ enum third {
 };
 
 static const struct kind {
-    const char *name;
     bool move;
     enum third third;
     const char *before, *after; // what stands around the third figure
 } kinds[] = {
-    [MEMORY_REASON_NONE] = {"none", false, THIRD_NONE, "nothing decided yet", ""},
-    [MEMORY_REASON_FENCE] = {"fence", true, THIRD_MIB, "the host could not back what it may grow to (",
+    [MEMORY_REASON_NONE] = {false, THIRD_NONE, "nothing decided yet", ""},
+    [MEMORY_REASON_FENCE] = {true, THIRD_MIB, "the host could not back what it may grow to (",
                              " left to grow into)"},
-    [MEMORY_REASON_IDLE] = {"idle", true, THIRD_MIB, "the host is short and the guest does not use it (",
-                            " idle)"},
-    [MEMORY_REASON_ENTITLEMENT] = {"entitlement", true, THIRD_MIB,
-                                   "more is wanted than there is; its part is ", ""},
-    [MEMORY_REASON_DISTRESS] = {"distress", true, THIRD_MIB, "the guest is short of memory; its part is ",
-                                ""},
-    [MEMORY_REASON_DIVISION] = {"division", true, THIRD_MIB, "its part of what is there is ", ""},
-    [MEMORY_REASON_RELEASE] = {"release", true, THIRD_NONE, "the host has enough", ""},
-    [MEMORY_REASON_SATISFIED] = {"satisfied", false, THIRD_NONE, "has what it is to have", ""},
-    [MEMORY_REASON_DEAD_BAND] = {"dead-band", false, THIRD_NONE, "too small a difference to move", ""},
-    [MEMORY_REASON_MOVING] = {"moving", false, THIRD_NONE, "on its way", ""},
-    [MEMORY_REASON_AWAITING] = {"awaiting", false, THIRD_NONE, "gets more when others have freed it", ""},
-    [MEMORY_REASON_FLOOR] = {"floor", false, THIRD_MIB, "not lowered: it needs ", ""},
-    [MEMORY_REASON_STALE] = {"stale", false, THIRD_SECONDS, "its statistics are ", " old"},
-    [MEMORY_REASON_STUCK] = {"stuck", false, THIRD_SECONDS, "its balloon has not moved for ", ""},
-    [MEMORY_REASON_CALL_PENDING] = {"call-pending", false, THIRD_NONE,
-                                    "an earlier request is not answered yet", ""},
-    [MEMORY_REASON_NOT_RUNNING] = {"not-running", false, THIRD_NONE, "it is not running", ""},
-    [MEMORY_REASON_MIGRATING] = {"migrating", false, THIRD_NONE, "it is migrating", ""},
-    [MEMORY_REASON_EXCLUDED] = {"excluded", false, THIRD_NONE, "it is excluded", ""},
-    [MEMORY_REASON_UNBALLOONABLE] = {"unballoonable", false, THIRD_NONE, "it cannot be ballooned", ""},
+    [MEMORY_REASON_IDLE] = {true, THIRD_MIB, "the host is short and the guest does not use it (", " idle)"},
+    [MEMORY_REASON_ENTITLEMENT] = {true, THIRD_MIB, "more is wanted than there is; its part is ", ""},
+    [MEMORY_REASON_DISTRESS] = {true, THIRD_MIB, "the guest is short of memory; its part is ", ""},
+    [MEMORY_REASON_DIVISION] = {true, THIRD_MIB, "its part of what is there is ", ""},
+    [MEMORY_REASON_RELEASE] = {true, THIRD_NONE, "the host has enough", ""},
+    [MEMORY_REASON_SATISFIED] = {false, THIRD_NONE, "has what it is to have", ""},
+    [MEMORY_REASON_DEAD_BAND] = {false, THIRD_NONE, "too small a difference to move", ""},
+    [MEMORY_REASON_MOVING] = {false, THIRD_NONE, "on its way", ""},
+    [MEMORY_REASON_AWAITING] = {false, THIRD_NONE, "gets more when others have freed it", ""},
+    [MEMORY_REASON_FLOOR] = {false, THIRD_MIB, "not lowered: it needs ", ""},
+    [MEMORY_REASON_STALE] = {false, THIRD_SECONDS, "its statistics are ", " old"},
+    [MEMORY_REASON_STUCK] = {false, THIRD_SECONDS, "its balloon has not moved for ", ""},
+    [MEMORY_REASON_CALL_PENDING] = {false, THIRD_NONE, "an earlier request is not answered yet", ""},
+    [MEMORY_REASON_NOT_RUNNING] = {false, THIRD_NONE, "it is not running", ""},
+    [MEMORY_REASON_MIGRATING] = {false, THIRD_NONE, "it is migrating", ""},
+    [MEMORY_REASON_EXCLUDED] = {false, THIRD_NONE, "it is excluded", ""},
+    [MEMORY_REASON_UNBALLOONABLE] = {false, THIRD_NONE, "it cannot be ballooned", ""},
 };
 
 #define N_KINDS (sizeof kinds / sizeof *kinds)
@@ -48,11 +43,6 @@ static const struct kind {
 static const struct kind *kind_of(enum memory_reason_kind kind)
 {
     return &kinds[(size_t)kind < N_KINDS ? (size_t)kind : 0];
-}
-
-const char *memory_reason_name(enum memory_reason_kind kind)
-{
-    return kind_of(kind)->name;
 }
 
 char *memory_reason_text(const struct memory_reason *reason, char *text, size_t size)

@@ -34,9 +34,6 @@ struct memory_reason {
     uint64_t figure[3];
 };
 
-// Stable short name ("idle", "fence"), for the store and for tests.
-const char *memory_reason_name(enum memory_reason_kind kind);
-
 // One line without a newline, cut to size: "255 MiB -> 180 MiB: not used by the guest (75 MiB idle)". Returns text.
 char *memory_reason_text(const struct memory_reason *reason, char *text, size_t size);
 
