@@ -17,7 +17,6 @@ import glob
 import json
 import math
 import os
-import resource
 import statistics
 import subprocess
 import sys

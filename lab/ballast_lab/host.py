@@ -1,6 +1,5 @@
 """One host of the lab: namespaces, control groups, a libvirtd, and guests."""
 import contextlib
-import dataclasses
 import os
 import shlex
 import shutil
@@ -12,8 +11,8 @@ from pathlib import Path
 import libvirt
 
 from .guest import Guest
-from .paths import RUN, SOURCE, LabError, run, start_time
-from .template import clone, template
+from .paths import SOURCE, LabError, run, start_time
+from .template import clone
 from .xml import GuestOptions, disk_path, domain, swap_path
 
 libvirt.registerErrorHandler(lambda *_: None, None)  # errors are raised; nothing is printed beside them

@@ -9,15 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-import libvirt
-
 from . import cgroups
 from .accel import accel, tsc_khz
 from .guest import Guest
 from .host import Host
 from .image import image
 from .network import Network
-from .paths import CACHE, DISKS, RUN, SOURCE, LabError, boot_id, run, start_time
+from .paths import CACHE, DISKS, RUN, SOURCE, LabError, boot_id, start_time
 from .teardown import labs, read_state, remove_stale, teardown
 from .template import template
 
