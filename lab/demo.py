@@ -74,7 +74,7 @@ def close(lab, voice, fleet, keep):
         print(f"did not come: {text}")
     for text in voice.unjudged:
         print(f"not judged, for the machine itself was too busy: {text}")
-    told = [f"{len(texts)} expected effects {what}" for texts, what in
+    told = [f"{len(texts)} expected effect{'s' * (len(texts) > 1)} {what}" for texts, what in
             ((voice.failed, "did not come"), (voice.unjudged, "could not be judged")) if texts]
     print(f"{', '.join(told) or 'All expected effects came'}, in {voice.seconds():.0f} s.")
     if not keep:
@@ -89,7 +89,7 @@ def close(lab, voice, fleet, keep):
           f"  build/ballast top --store {fleet.store}\n"
           f"{explain}"
           f"  lab/lab --tag {TAG} status\n"
-          f"  lab/lab --tag {TAG} start h1 g9 128 --zram 64; lab/lab --tag {TAG} guest g9 cpu 50\n"
+          f"  lab/lab --tag {TAG} start h3 g9 128 --zram 64; lab/lab --tag {TAG} guest g9 cpu 50\n"
           f"End it:\n  lab/lab --tag {TAG} down")
 
 
