@@ -72,6 +72,17 @@ static struct fake_pending *begin(struct fake *fake, enum host_fake_call call, c
     return pending;
 }
 
+// The same for an order that is answered by an outcome.
+static struct fake_pending *begin_order(struct host *host, enum host_fake_call call,
+                                        const struct host_uuid *uuid, host_done_fn done, void *user,
+                                        struct host_fake_record **ret_record)
+{
+    struct fake_pending *pending = begin(fake_of(host), call, uuid, 0, ret_record);
+    pending->done.action = done;
+    pending->user = user;
+    return pending;
+}
+
 static struct host *fake_open(struct uv_loop_s *loop, const struct host_settings *settings,
                               host_event_fn on_event, void *user, struct error *err)
 {
@@ -137,38 +148,30 @@ static void fake_set_balloon(struct host *host, const struct host_uuid *uuid, ui
                              host_done_fn done, void *user)
 {
     struct host_fake_record *record;
-    struct fake_pending *pending = begin(fake_of(host), HOST_FAKE_SET_BALLOON, uuid, 0, &record);
-    record->value = pending->value = current_kib;
-    pending->done.action = done;
-    pending->user = user;
+    begin_order(host, HOST_FAKE_SET_BALLOON, uuid, done, user, &record)->value = current_kib;
+    record->value = current_kib;
 }
 
 static void fake_set_stats_period(struct host *host, const struct host_uuid *uuid, unsigned period_s,
                                   host_done_fn done, void *user)
 {
     struct host_fake_record *record;
-    struct fake_pending *pending = begin(fake_of(host), HOST_FAKE_SET_STATS_PERIOD, uuid, 0, &record);
-    record->value = pending->value = period_s;
-    pending->done.action = done;
-    pending->user = user;
+    begin_order(host, HOST_FAKE_SET_STATS_PERIOD, uuid, done, user, &record)->value = period_s;
+    record->value = period_s;
 }
 
 static void fake_measure_dirty(struct host *host, const struct host_uuid *uuid, host_done_fn done, void *user)
 {
     struct host_fake_record *record;
-    struct fake_pending *pending = begin(fake_of(host), HOST_FAKE_MEASURE_DIRTY, uuid, 0, &record);
-    pending->done.action = done;
-    pending->user = user;
+    begin_order(host, HOST_FAKE_MEASURE_DIRTY, uuid, done, user, &record);
 }
 
 static void fake_set_cpu_weight(struct host *host, const struct host_uuid *uuid, double weight,
                                 host_done_fn done, void *user)
 {
     struct host_fake_record *record;
-    struct fake_pending *pending = begin(fake_of(host), HOST_FAKE_SET_CPU_WEIGHT, uuid, 0, &record);
-    record->weight = pending->weight = weight;
-    pending->done.action = done;
-    pending->user = user;
+    begin_order(host, HOST_FAKE_SET_CPU_WEIGHT, uuid, done, user, &record)->weight = weight;
+    record->weight = weight;
 }
 
 static void fake_migrate(struct host *host, const struct host_migration_request *request,
@@ -198,9 +201,7 @@ static void fake_abort_migration(struct host *host, const struct host_uuid *uuid
 {
     struct fake *fake = fake_of(host);
     struct host_fake_record *record;
-    struct fake_pending *pending = begin(fake, HOST_FAKE_ABORT_MIGRATION, uuid, 0, &record);
-    pending->done.action = done;
-    pending->user = user;
+    struct fake_pending *pending = begin_order(host, HOST_FAKE_ABORT_MIGRATION, uuid, done, user, &record);
     if (pending->outcome != HOST_DONE || !pending->carry_out)
         return;
     struct host_fake_vm *vm = fake_vm_by_uuid(fake, uuid);

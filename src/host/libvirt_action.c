@@ -122,18 +122,7 @@ static void action_done(struct lv_host *host, struct lv_job *job, bool late)
     self->tell(self->user, outcome_of(&told), &told);
 }
 
-static void action_free(struct lv_job *job)
-{
-    free(job);
-}
-
-// --- refusing without a call: told in the loop's next turn, like everything else -------------------------
-
-static void refused_work(struct lv_job *job)
-{
-    (void)job; // the error is there already
-}
-
+// Without a call, told in the loop's next turn like everything else.
 static void refused_done(struct lv_host *host, struct lv_job *job, bool late)
 {
     (void)late; // the worker writes nothing, so the error may be read at any time
@@ -163,8 +152,7 @@ static void start_action(struct lv_host *host, enum action action, const char *w
     struct action_job *self = calloc(1, sizeof *self);
     if (!self)
         abort(); // a callback is promised; without memory for 1 KiB nothing can be kept
-    self->job = (struct lv_job){
-        .work = action_work, .done = action_done, .free = action_free, .what = what, .uuid = *uuid};
+    self->job = (struct lv_job){.work = action_work, .done = action_done, .what = what, .uuid = *uuid};
     self->action = action;
     self->value = value;
     self->tell = tell;
@@ -172,16 +160,12 @@ static void start_action(struct lv_host *host, enum action action, const char *w
     struct lv_vm *vm = lv_vm_find(host, uuid);
     if (check_vm(host, vm, &self->job.error) < 0) {
         error_context(&self->job.error, "%s", what);
-        self->job.work = refused_work;
+        self->job.work = NULL;
         self->job.done = refused_done;
         lv_job_start(host, &self->job, 0);
         return;
     }
-    self->job.uses_libvirt = true;
-    self->job.conn = host->connection->conn;
-    virConnectRef(self->job.conn);
-    if (vm->domain && virDomainRef(vm->domain) == 0)
-        self->job.domain = vm->domain;
+    lv_job_use(host, &self->job, vm->domain);
     lv_job_start(host, &self->job, host->settings.call_deadline_ms);
 }
 

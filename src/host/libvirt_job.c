@@ -88,8 +88,12 @@ static void unlink_job(struct lv_job *job)
 // Both the worker and the timer must be through before the memory may go.
 static void free_when_through(struct lv_job *job)
 {
-    if (job->worked && job->timer_closed)
+    if (!job->worked || !job->timer_closed)
+        return;
+    if (job->free)
         job->free(job);
+    else
+        free(job);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -124,7 +128,8 @@ static void work(uv_work_t *request)
 {
     struct lv_job *job = request->data;
     virResetLastError();
-    job->work(job);
+    if (job->work)
+        job->work(job);
     if (job->domain)
         virDomainFree(job->domain);
     if (job->conn)
@@ -153,6 +158,15 @@ static void after_work(uv_work_t *request, int status)
     if (!uv_is_closing((uv_handle_t *)&job->timer))
         uv_close((uv_handle_t *)&job->timer, on_timer_closed);
     free_when_through(job);
+}
+
+void lv_job_use(struct lv_host *host, struct lv_job *job, virDomainPtr domain)
+{
+    job->uses_libvirt = true;
+    job->conn = host->connection->conn;
+    virConnectRef(job->conn);
+    if (domain && virDomainRef(domain) == 0)
+        job->domain = domain;
 }
 
 void lv_job_start(struct lv_host *host, struct lv_job *job, unsigned deadline_ms)

@@ -11,14 +11,15 @@
 struct lv_host;
 struct lv_job;
 
-// In a worker. Fills job->error on failure. Must not look at job->host.
+// In a worker. Fills job->error on failure. Must not look at job->host. NULL: the error was there from the start, the
+// job only brings it in the loop's next turn.
 typedef void (*lv_job_work)(struct lv_job *job);
 
 // On the loop, exactly once. late: the deadline has passed (job->error says so) and the worker may still be
 // writing: only what the loop itself put into the job may be read.
 typedef void (*lv_job_done)(struct lv_host *host, struct lv_job *job, bool late);
 
-// On the loop, when the worker is through: frees what the job owns and the job itself.
+// On the loop, when the worker is through: frees what the job owns and the job itself. NULL: it owns nothing.
 typedef void (*lv_job_free)(struct lv_job *job);
 
 // The head of every job's struct.
@@ -29,7 +30,7 @@ struct lv_job {
     const char *what;      // "set the balloon", for messages
     bool uses_libvirt;     // its abandonment makes the connection suspect
     struct host_uuid uuid; // of the VM that it is about; all zero: of no single one
-    // references for the worker, dropped by it at the end; set by lv_job_start's caller
+    // references for the worker, dropped by it at the end; see lv_job_use
     virConnectPtr conn;
     virDomainPtr domain;
     // filled by the worker
@@ -42,6 +43,9 @@ struct lv_job {
     bool told, worked, timer_closed;
     struct lv_job *next, *previous;
 };
+
+// The job calls libvirt on the host's connection, about domain (NULL: none, or to be looked up).
+void lv_job_use(struct lv_host *host, struct lv_job *job, virDomainPtr domain);
 
 // Takes the job. deadline_ms 0: none.
 void lv_job_start(struct lv_host *host, struct lv_job *job, unsigned deadline_ms);

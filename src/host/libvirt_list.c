@@ -205,17 +205,13 @@ void lv_list(struct lv_host *host)
         lv_round_listed(host, &err);
         return;
     }
-    self->job = (struct lv_job){.work = list_work,
-                                .done = list_done,
-                                .free = list_free,
-                                .what = "list the domains",
-                                .uses_libvirt = true};
+    self->job =
+        (struct lv_job){.work = list_work, .done = list_done, .free = list_free, .what = "list the domains"};
     for (size_t i = 0; i < host->vms.n; i++)
         if (host->vms.at[i]->facts.known)
             known[self->n_known++] = host->vms.at[i]->uuid;
     self->known = known;
-    self->job.conn = host->connection->conn;
-    virConnectRef(self->job.conn);
+    lv_job_use(host, &self->job, NULL);
     lv_job_start(host, &self->job, host->settings.call_deadline_ms);
 }
 
@@ -237,6 +233,7 @@ void lv_facts_refresh(struct lv_host *host)
         free(self);
         return;
     }
+    // on the domains' own references, whatever becomes of the connection
     self->job = (struct lv_job){.work = facts_work,
                                 .done = facts_done,
                                 .free = list_free,

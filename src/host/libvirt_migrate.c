@@ -358,11 +358,6 @@ static void progress_done(struct lv_host *host, struct lv_job *job, bool late)
     host->on_event(host->user, &event);
 }
 
-static void progress_free(struct lv_job *job)
-{
-    free(job);
-}
-
 static void ask_progress(struct lv_host *host, struct lv_migration *migration)
 {
     struct lv_vm *vm = lv_vm_find(host, &migration->uuid);
@@ -374,15 +369,10 @@ static void ask_progress(struct lv_host *host, struct lv_migration *migration)
         return;
     self->job = (struct lv_job){.work = progress_work,
                                 .done = progress_done,
-                                .free = progress_free,
                                 .what = "ask for the migration's progress",
-                                .uses_libvirt = true,
                                 .uuid = vm->uuid};
     memcpy(self->name, vm->name, sizeof self->name);
-    self->job.conn = host->connection->conn;
-    virConnectRef(self->job.conn);
-    self->job.domain = vm->domain;
-    virDomainRef(self->job.domain);
+    lv_job_use(host, &self->job, vm->domain);
     migration->polling = true;
     lv_job_start(host, &self->job, host->settings.call_deadline_ms);
 }

@@ -91,16 +91,6 @@ static void presence_done(struct lv_host *host, struct lv_job *job, bool late)
     self->tell(self->user, told.kind == ERROR_NONE ? &self->presence : NULL, &told);
 }
 
-static void presence_free(struct lv_job *job)
-{
-    free(job);
-}
-
-static void refused_work(struct lv_job *job)
-{
-    (void)job; // the error is there already
-}
-
 void lv_presence(struct host *handle, const char *uri, const struct host_uuid *uuid, host_presence_fn done,
                  void *user)
 {
@@ -108,11 +98,8 @@ void lv_presence(struct host *handle, const char *uri, const struct host_uuid *u
     struct presence_job *self = calloc(1, sizeof *self);
     if (!self)
         abort(); // a callback is promised; without memory for 1 KiB nothing can be kept
-    self->job = (struct lv_job){.work = presence_work,
-                                .done = presence_done,
-                                .free = presence_free,
-                                .what = "ask where the VM is",
-                                .uuid = *uuid};
+    self->job = (struct lv_job){
+        .work = presence_work, .done = presence_done, .what = "ask where the VM is", .uuid = *uuid};
     self->tell = done;
     self->user = user;
     snprintf(self->uri, sizeof self->uri, "%s", uri ? uri : "");
@@ -121,14 +108,11 @@ void lv_presence(struct host *handle, const char *uri, const struct host_uuid *u
     else
         lv_jobs_full(host, &self->job.error);
     if (self->job.error.kind != ERROR_NONE) {
-        self->job.work = refused_work;
+        self->job.work = NULL;
         lv_job_start(host, &self->job, 0);
         return;
     }
-    if (!uri && host->connection) {
-        self->job.uses_libvirt = true;
-        self->job.conn = host->connection->conn;
-        virConnectRef(self->job.conn);
-    }
+    if (!uri)
+        lv_job_use(host, &self->job, NULL);
     lv_job_start(host, &self->job, uri ? host->settings.open_deadline_ms : host->settings.call_deadline_ms);
 }

@@ -264,11 +264,8 @@ void lv_bulk(struct lv_host *host)
         lv_round_bulk_read(host, &err);
         return;
     }
-    self->job = (struct lv_job){.work = bulk_work,
-                                .done = bulk_done,
-                                .free = bulk_free,
-                                .what = "read statistics of all domains",
-                                .uses_libvirt = true};
+    self->job = (struct lv_job){
+        .work = bulk_work, .done = bulk_done, .free = bulk_free, .what = "read statistics of all domains"};
     self->domains = domains;
     self->asked_ms = lv_now_ms(host);
     self->flags = VIR_DOMAIN_STATS_STATE;
@@ -291,8 +288,7 @@ void lv_bulk(struct lv_host *host)
         lv_round_bulk_read(host, &err);
         return;
     }
-    self->job.conn = host->connection->conn;
-    virConnectRef(self->job.conn);
+    lv_job_use(host, &self->job, NULL);
     lv_job_start(host, &self->job, host->bulk_deadline_ms);
 }
 

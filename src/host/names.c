@@ -49,137 +49,85 @@ int host_uuid_compare(const struct host_uuid *a, const struct host_uuid *b)
     return memcmp(a->byte, b->byte, sizeof a->byte);
 }
 
+// The word for a number; otherwise for one that is none of them.
+static const char *word(const char *const *words, size_t n, unsigned number, const char *otherwise)
+{
+    return number < n && words[number] ? words[number] : otherwise;
+}
+
+#define WORD(words, number, otherwise)                                                                       \
+    word(words, sizeof(words) / sizeof *(words), (unsigned)(number), otherwise)
+
 const char *host_owner_name(enum host_owner owner)
 {
-    switch (owner) {
-    case HOST_OWNER_NONE:
-        return "";
-    case HOST_OWNER_NOVA:
-        return "nova";
-    case HOST_OWNER_OVIRT:
-        return "ovirt";
-    case HOST_OWNER_OPENNEBULA:
-        return "opennebula";
-    case HOST_OWNER_KUBEVIRT:
-        return "kubevirt";
-    case HOST_OWNER_PACEMAKER:
-        return "pacemaker";
-    }
-    return "";
+    static const char *const words[] = {
+        [HOST_OWNER_NONE] = "",
+        [HOST_OWNER_NOVA] = "nova",
+        [HOST_OWNER_OVIRT] = "ovirt",
+        [HOST_OWNER_OPENNEBULA] = "opennebula",
+        [HOST_OWNER_KUBEVIRT] = "kubevirt",
+        [HOST_OWNER_PACEMAKER] = "pacemaker",
+    };
+    return WORD(words, owner, "");
 }
 
 const char *host_unballoonable_text(enum host_unballoonable reason)
 {
-    switch (reason) {
-    case HOST_BALLOONABLE:
-        return "";
-    case HOST_UNBALLOONABLE_NOT_READ:
-        return "its definition has not been read yet";
-    case HOST_UNBALLOONABLE_STATE:
-        return "it is not running";
-    case HOST_UNBALLOONABLE_STOPPED:
-        return "its QEMU process is stopped by a signal";
-    case HOST_UNBALLOONABLE_HANGING:
-        return "its QEMU does not answer";
-    case HOST_UNBALLOONABLE_NO_DEVICE:
-        return "it has no virtio balloon";
-    case HOST_UNBALLOONABLE_VFIO:
-        return "an assigned device (VFIO) pins its memory";
-    case HOST_UNBALLOONABLE_HUGEPAGES:
-        return "its memory is made of huge pages";
-    case HOST_UNBALLOONABLE_LOCKED:
-        return "its memory is locked";
-    case HOST_UNBALLOONABLE_NO_DRIVER:
-        return "its guest has no balloon driver that answers";
-    case HOST_UNBALLOONABLE_OLD_DRIVER:
-        return "its guest's balloon driver does not tell `usable`";
-    }
-    return "";
+    static const char *const words[] = {
+        [HOST_BALLOONABLE] = "",
+        [HOST_UNBALLOONABLE_NOT_READ] = "its definition has not been read yet",
+        [HOST_UNBALLOONABLE_STATE] = "it is not running",
+        [HOST_UNBALLOONABLE_STOPPED] = "its QEMU process is stopped by a signal",
+        [HOST_UNBALLOONABLE_HANGING] = "its QEMU does not answer",
+        [HOST_UNBALLOONABLE_NO_DEVICE] = "it has no virtio balloon",
+        [HOST_UNBALLOONABLE_VFIO] = "an assigned device (VFIO) pins its memory",
+        [HOST_UNBALLOONABLE_HUGEPAGES] = "its memory is made of huge pages",
+        [HOST_UNBALLOONABLE_LOCKED] = "its memory is locked",
+        [HOST_UNBALLOONABLE_NO_DRIVER] = "its guest has no balloon driver that answers",
+        [HOST_UNBALLOONABLE_OLD_DRIVER] = "its guest's balloon driver does not tell `usable`",
+    };
+    return WORD(words, reason, "");
 }
 
 const char *host_vm_state_name(enum host_vm_state state)
 {
-    switch (state) {
-    case HOST_VM_UNKNOWN:
-        return "unknown";
-    case HOST_VM_RUNNING:
-        return "running";
-    case HOST_VM_PAUSED:
-        return "paused";
-    case HOST_VM_INCOMING:
-        return "incoming";
-    case HOST_VM_SHUTTING_DOWN:
-        return "shutting down";
-    case HOST_VM_OFF:
-        return "off";
-    case HOST_VM_CRASHED:
-        return "crashed";
-    }
-    return "unknown";
+    static const char *const words[] = {
+        [HOST_VM_UNKNOWN] = "unknown",
+        [HOST_VM_RUNNING] = "running",
+        [HOST_VM_PAUSED] = "paused",
+        [HOST_VM_INCOMING] = "incoming",
+        [HOST_VM_SHUTTING_DOWN] = "shutting down",
+        [HOST_VM_OFF] = "off",
+        [HOST_VM_CRASHED] = "crashed",
+    };
+    return WORD(words, state, "unknown");
 }
 
 const char *host_outcome_name(enum host_outcome outcome)
 {
-    switch (outcome) {
-    case HOST_DONE:
-        return "done";
-    case HOST_REFUSED:
-        return "refused";
-    case HOST_FAILED:
-        return "failed";
-    case HOST_CANCELLED:
-        return "cancelled";
-    case HOST_UNKNOWN_OUTCOME:
-        return "unknown";
-    }
-    return "unknown";
+    static const char *const words[] = {
+        [HOST_DONE] = "done",           [HOST_REFUSED] = "refused",         [HOST_FAILED] = "failed",
+        [HOST_CANCELLED] = "cancelled", [HOST_UNKNOWN_OUTCOME] = "unknown",
+    };
+    return WORD(words, outcome, "unknown");
 }
 
 const char *host_event_name(enum host_event_kind kind)
 {
-    switch (kind) {
-    case HOST_EVENT_CONNECTED:
-        return "connected";
-    case HOST_EVENT_LOST:
-        return "lost";
-    case HOST_EVENT_STARTED:
-        return "started";
-    case HOST_EVENT_STOPPED:
-        return "stopped";
-    case HOST_EVENT_PAUSED:
-        return "paused";
-    case HOST_EVENT_RESUMED:
-        return "resumed";
-    case HOST_EVENT_MIGRATED_AWAY:
-        return "migrated away";
-    case HOST_EVENT_CHANGED:
-        return "changed";
-    case HOST_EVENT_BALLOON:
-        return "balloon";
-    case HOST_EVENT_MIGRATION_ROUND:
-        return "migration round";
-    case HOST_EVENT_MIGRATION_PROGRESS:
-        return "migration progress";
-    case HOST_EVENT_PRESSURE:
-        return "pressure";
-    case HOST_EVENT_JOB_COMPLETED:
-        return "job completed";
-    }
-    return "unknown";
-}
-
-const struct host_vm *host_sample_find(const struct host_sample *sample, const struct host_uuid *uuid)
-{
-    size_t low = 0, high = sample->n_vms;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = host_uuid_compare(&sample->vms[middle].uuid, uuid);
-        if (order == 0)
-            return &sample->vms[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
+    static const char *const words[] = {
+        [HOST_EVENT_CONNECTED] = "connected",
+        [HOST_EVENT_LOST] = "lost",
+        [HOST_EVENT_STARTED] = "started",
+        [HOST_EVENT_STOPPED] = "stopped",
+        [HOST_EVENT_PAUSED] = "paused",
+        [HOST_EVENT_RESUMED] = "resumed",
+        [HOST_EVENT_MIGRATED_AWAY] = "migrated away",
+        [HOST_EVENT_CHANGED] = "changed",
+        [HOST_EVENT_BALLOON] = "balloon",
+        [HOST_EVENT_MIGRATION_ROUND] = "migration round",
+        [HOST_EVENT_MIGRATION_PROGRESS] = "migration progress",
+        [HOST_EVENT_PRESSURE] = "pressure",
+        [HOST_EVENT_JOB_COMPLETED] = "job completed",
+    };
+    return WORD(words, kind, "unknown");
 }

@@ -165,7 +165,4 @@ const char *host_unballoonable_text(enum host_unballoonable reason);
 // "running".
 const char *host_vm_state_name(enum host_vm_state state);
 
-// The VM, or NULL. O(log n).
-const struct host_vm *host_sample_find(const struct host_sample *sample, const struct host_uuid *uuid);
-
 #endif
