@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "store/store.h"
 
 // A test fails with the error's text, not with a number.
@@ -129,5 +130,79 @@ __attribute__((unused)) static enum store_refusal try_claim(struct store *store,
 
 #define assert_refusal(refusal, expected)                                                                    \
     assert_string_equal(store_refusal_name(refusal), store_refusal_name(expected))
+
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+// h1 with v1 (1000 MiB), h2 empty, h3 empty.
+__attribute__((unused)) static void three_hosts(struct fixture *f)
+{
+    struct store_host h[] = {a_host("h1"), a_host("h2"), a_host("h3")};
+    struct store_vm v[] = {a_vm("v1", 1000), a_vm("v2", 1000), a_vm("v3", 1000)};
+    ok(store_join(f->store, &h[0], v, 3, &err));
+    ok(store_join(f->store, &h[1], NULL, 0, &err));
+    ok(store_join(f->store, &h[2], NULL, 0, &err));
+}
+
+__attribute__((unused)) static struct store_migration *read_one(struct fixture *f, uint64_t id,
+                                                                struct store_migrations **ret_all)
+{
+    ok(store_read_migrations(f->store, NULL, ret_all, &err));
+    for (size_t i = 0; i < (*ret_all)->n; i++)
+        if ((*ret_all)->at[i].id == id)
+            return &(*ret_all)->at[i];
+    fail_msg("no migration %llu", (unsigned long long)id);
+    return NULL;
+}
+
+__attribute__((unused)) static enum store_migration_state state_of(struct fixture *f, uint64_t id)
+{
+    struct store_migrations *all = NULL;
+    enum store_migration_state state = read_one(f, id, &all)->state;
+    store_migrations_free(all);
+    return state;
+}
+
+__attribute__((unused)) static void finish_as(struct fixture *f, uint64_t id,
+                                              enum store_migration_state state)
+{
+    ok(store_finish(f->store, id, &(struct store_outcome){.state = state}, &err));
+}
+
+__attribute__((unused)) static void fill(struct fixture *f, int n_events)
+{
+    struct store_host h = a_host("h1");
+    struct store_vm v[] = {a_vm("v1", 100), a_vm("v2", 200)};
+    ok(store_join(f->store, &h, v, 2, &err));
+    for (int i = 0; i < n_events; i++)
+        ok(store_append_event(f->store, &(struct store_event){.kind = "x", .text = "something happened"},
+                              &err));
+}
+
+__attribute__((unused)) static size_t count_vms(struct store *store)
+{
+    struct store_cluster *c = NULL;
+    ok(store_read_cluster(store, NULL, &c, &err));
+    size_t n = c->snapshot->vms.n;
+    store_cluster_free(c);
+    return n;
+}
+
+// Opening fails as LOST with a text that names the file and has `word`; the file's bytes stay as they are.
+__attribute__((unused)) static void assert_refused_and_untouched(struct fixture *f, const char *word)
+{
+    char *before = NULL, *after = NULL;
+    size_t n_before = 0, n_after = 0;
+    struct store *store = NULL;
+    ok(file_read(f->path, 1 << 26, &before, &n_before, &err));
+    fails(store_open(f->path, NULL, &store, &err), ERROR_LOST);
+    print_message("# %s\n", err.text);
+    assert_non_null(strstr(err.text, f->path));
+    assert_non_null(strstr(err.text, word));
+    ok(file_read(f->path, 1 << 26, &after, &n_after, &err));
+    assert_int_equal(n_before, n_after);
+    assert_memory_equal(before, after, n_before);
+    free(before);
+    free(after);
+}
 
 #endif

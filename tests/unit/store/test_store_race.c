@@ -195,8 +195,6 @@ static void killed_writers_leave_a_whole_store(void **state)
     check(f, 0, 0); // opening checks the whole file
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -390,8 +390,6 @@ static void old_rows_are_dropped_a_bounded_number_at_a_time(void **state)
     store_events_free(e);
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
