@@ -372,23 +372,24 @@ static void fill_heap(struct plan_search *search)
     struct plan_state *state = search->state;
     struct range range = range_of(state);
     search->n_heap = 0;
-    for (uint32_t i = 0; i < 2 * state->n_hosts; i++) {
-        // hosts in maintenance first: time may be up before all are looked at
-        uint32_t h = i % state->n_hosts;
-        struct source *source = &search->source[h];
-        if (state->host[h].empties != (i < state->n_hosts))
-            continue;
-        source->at = NONE;
-        if (!may_give(state, h) || plan_is_over(state))
-            continue;
-        double most;
-        bool bounded = bound(state, h, &range, &most);
-        if (bounded)
-            *source = (struct source){.vm = NONE, .to = NONE, .gain = {0, most, most}};
-        else
-            compute(search, h);
-        if (bounded || source->vm != NONE)
-            put(search, search->n_heap++, h);
+    // hosts in maintenance first: time may be up before all are looked at
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t h = 0; h < state->n_hosts; h++) {
+            struct source *source = &search->source[h];
+            if (state->host[h].empties != (pass == 0))
+                continue;
+            source->at = NONE;
+            if (!may_give(state, h) || plan_is_over(state))
+                continue;
+            double most;
+            bool bounded = bound(state, h, &range, &most);
+            if (bounded)
+                *source = (struct source){.vm = NONE, .to = NONE, .gain = {0, most, most}};
+            else
+                compute(search, h);
+            if (bounded || source->vm != NONE)
+                put(search, search->n_heap++, h);
+        }
     }
     for (uint32_t i = search->n_heap / 2; i-- > 0;)
         sift_down(search, i);
