@@ -26,8 +26,10 @@ static void print_verb_help(const struct verb *verb)
         printf("\nOptions:\n");
         options_print(verb->options, verb->n_options, stdout);
     }
-    if (verb->more)
-        printf("\n%s\n", verb->more);
+    if (verb->more) {
+        putchar('\n');
+        options_print_wrapped(stdout, 0, verb->more);
+    }
 }
 
 static const struct verb *find_verb(const char *name)

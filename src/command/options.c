@@ -140,26 +140,24 @@ static void print_default(const struct option_row *row, char *text, size_t size)
         snprintf(text, size, " (default %s)", row->fallback_text);
 }
 
-// Writes words of text in columns indent to 79.
-static void print_wrapped(FILE *out, int indent, const char *text)
+void options_print_wrapped(FILE *out, int indent, const char *text)
 {
     int column = indent;
     fprintf(out, "%*s", indent, "");
     while (*text) {
-        size_t length = strcspn(text, " ");
-        if (column + (int)length > 79 && column > indent) {
-            fprintf(out, "\n%*s", indent, "");
-            column = indent;
+        size_t length = strcspn(text, " \n");
+        if (column == indent) {
+            fprintf(out, "%.*s", (int)length, text);
+            column += (int)length;
+        } else if (column + 1 + (int)length > 79) {
+            fprintf(out, "\n%*s%.*s", indent, "", (int)length, text);
+            column = indent + (int)length;
+        } else {
+            fprintf(out, " %.*s", (int)length, text);
+            column += 1 + (int)length;
         }
-        fprintf(out, "%.*s", (int)length, text);
-        column += (int)length;
         text += length;
-        if (*text == ' ') {
-            text++;
-            if (column < 79)
-                fputc(' ', out);
-            column++;
-        }
+        text += *text != '\0';
     }
     fputc('\n', out);
 }
@@ -173,6 +171,6 @@ void options_print(const struct option_row *rows, size_t n, FILE *out)
         print_default(row, standard, sizeof standard);
         snprintf(text, sizeof text, "%s%s%s", row->help,
                  row->type == OPTION_TYPE_LIST ? " (may be repeated)" : "", standard);
-        print_wrapped(out, 8, text);
+        options_print_wrapped(out, 8, text);
     }
 }

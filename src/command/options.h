@@ -92,6 +92,9 @@ struct option_row {
 int options_parse(const struct option_row *rows, size_t n, int argc, char **argv, void *values,
                   char ***ret_words, int *ret_n_words, struct error *err);
 
+// Writes the words of text in columns indent to 79; line breaks in it are blanks.
+void options_print_wrapped(FILE *out, int indent, const char *text);
+
 // Writes the rows as --help shows them, one paragraph a row, wrapped for 80 columns.
 void options_print(const struct option_row *rows, size_t n, FILE *out);
 

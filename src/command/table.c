@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -84,16 +85,65 @@ void table_cell(struct table *t, enum style style, const char *format, ...)
     check(cells_push(&t->cells, (struct cell){arena_strdup(t->arena, text), style}));
 }
 
+// The last column is not made narrower than that for the terminal's sake.
+#define LAST_COLUMN_LEAST 24
+
+// Columns of the terminal that out is, 0: it is none.
+static int terminal_width(FILE *out)
+{
+    struct winsize size;
+    return isatty(fileno(out)) && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+// How many bytes of text stand on one line of `room` columns: up to the last blank that is within it.
+static int line_bytes(const char *text, int room)
+{
+    int blank = 0;
+    for (int i = 0, width = 0; text[i]; i++) {
+        if (text[i] == ' ')
+            blank = i;
+        width += ((unsigned char)text[i] & 0xc0) != 0x80;
+        if (width > room && blank > 0)
+            return blank;
+    }
+    return (int)strlen(text);
+}
+
+// The last cell of a row, on several lines where the terminal has no room for it on one.
+static void print_last(const struct table *t, FILE *out, const char *text, enum style style)
+{
+    int indent = 0, room = terminal_width(out);
+    for (size_t i = 0; i + 1 < t->columns.n; i++)
+        indent += t->columns.at[i].width + 2;
+    room = room == 0 ? width_of(text) : room - indent;
+    if (room < LAST_COLUMN_LEAST)
+        room = width_of(text);
+    for (const char *rest = text;;) {
+        int bytes = line_bytes(rest, room);
+        fprintf(out, "%s%.*s%s\n", style_begin(out, style), bytes, rest,
+                style == STYLE_PLAIN ? "" : style_end(out));
+        rest += bytes;
+        if (!*rest)
+            return;
+        rest++; // the blank
+        fprintf(out, "%*s", indent, "");
+    }
+}
+
 static void print_cell(const struct table *t, FILE *out, size_t column, const char *text, enum style style)
 {
     int padding = t->columns.at[column].width - width_of(text);
     bool last = column + 1 == t->columns.n;
     if (t->columns.at[column].align == ALIGN_RIGHT)
         fprintf(out, "%*s", padding, "");
+    if (last) {
+        print_last(t, out, text, style);
+        return;
+    }
     fprintf(out, "%s%s%s", style_begin(out, style), text, style == STYLE_PLAIN ? "" : style_end(out));
-    if (t->columns.at[column].align == ALIGN_LEFT && !last)
+    if (t->columns.at[column].align == ALIGN_LEFT)
         fprintf(out, "%*s", padding, "");
-    fputs(last ? "\n" : "  ", out);
+    fputs("  ", out);
 }
 
 void table_print_take(struct table *t, FILE *out)

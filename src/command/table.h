@@ -1,5 +1,5 @@
-// Tables for people: columns as wide as their widest cell, numbers to the right, a header in bold on a
-// terminal (NO_COLOR and TERM=dumb honoured). Cells are made safe: control characters become '?'.
+// Tables for people: columns as wide as their widest cell, numbers to the right, the last column on several lines where a
+// terminal is too narrow for it, a header in bold on a terminal (NO_COLOR and TERM=dumb honoured). Cells are made safe: control characters become '?'.
 #ifndef BALLAST_COMMAND_TABLE_H
 #define BALLAST_COMMAND_TABLE_H
 

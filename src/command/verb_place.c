@@ -6,6 +6,9 @@
 #include "decide/place.h"
 #include "decide/plan.h"
 
+// Hosts that a person is told of why they are not chosen.
+#define REJECTED_SHOWN 10
+
 struct place_options {
     int64_t vcpus, shares, count;
     double mem_mib, cpu_demand_cores, mem_used_mib, mem_overcommit;
@@ -84,7 +87,8 @@ static int print_json(const struct snapshot *s, const struct place_result *resul
 
 static void print_table(const struct snapshot *s, const struct place_result *result)
 {
-    struct table *t = table_new(">#|HOST|>SCORE|>LOSS ADDED|>CORES LEFT|>MIB LEFT|REASON");
+    struct table *t =
+        result->n_choices ? table_new(">#|HOST|>SCORE|>LOSS ADDED|>CORES LEFT|>MIB LEFT|REASON") : NULL;
     for (uint32_t i = 0; i < result->n_choices; i++) {
         const struct place_choice *c = &result->choices[i];
         table_cell(t, STYLE_DIM, "%u", i + 1);
@@ -95,9 +99,12 @@ static void print_table(const struct snapshot *s, const struct place_result *res
         table_cell(t, STYLE_PLAIN, "%.0f", c->room_mem_mib);
         table_cell(t, STYLE_PLAIN, "%s", c->reason);
     }
-    table_print_take(t, stdout);
-    for (uint32_t i = 0; i < result->n_rejected; i++)
+    if (t)
+        table_print_take(t, stdout);
+    for (uint32_t i = 0; i < result->n_rejected && i < REJECTED_SHOWN; i++)
         printf("Not %s: %s\n", s->hosts.name[result->rejected[i].host], result->rejected[i].reason);
+    if (result->n_rejected > REJECTED_SHOWN)
+        printf("Nor %u hosts more; --json tells of all.\n", result->n_rejected - REJECTED_SHOWN);
     if (result->unplaced)
         printf("%s%u could not be placed.%s\n", style_begin(stdout, STYLE_BAD), result->unplaced,
                style_end(stdout));

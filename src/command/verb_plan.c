@@ -198,8 +198,7 @@ static void print_moves(const struct snapshot *s, const struct plan *plan)
         table_cell(t, STYLE_PLAIN, "%s", m->reason);
     }
     table_print_take(t, stdout);
-    printf("\nBenefit and cost in lost VM-seconds: seconds that a VM of mean weight goes without what it "
-           "asks for.\n");
+    printf("\nBenefit and cost in lost VM-seconds: a VM of mean weight without what it asks for.\n");
 }
 
 static void print_table(const struct snapshot *s, const struct plan *plan, double elapsed_ms)

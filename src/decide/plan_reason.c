@@ -12,13 +12,10 @@ static const char *loads(const struct plan_state *state, uint32_t v, uint32_t to
 {
     const struct plan_vm *vm = &state->vm[v];
     const struct plan_host *a = &state->host[vm->host], *b = &state->host[to];
-    const char *from_name = state->snapshot->hosts.name[vm->host];
-    const char *to_name = state->snapshot->hosts.name[to];
     return arena_printf(
-        arena,
-        "CPU %s %.0f %% -> %.0f %%, %s %.0f %% -> %.0f %%; memory %.0f %% -> %.0f %%, %.0f %% -> %.0f %%",
-        from_name, percent(a->cpu, a->cpu_cap), percent(a->cpu - vm->cpu, a->cpu_cap), to_name,
-        percent(b->cpu, b->cpu_cap), percent(b->cpu + vm->cpu, b->cpu_cap), percent(a->mem_used, a->mem_phys),
+        arena, "CPU %.0f -> %.0f %%, there %.0f -> %.0f %%; memory %.0f -> %.0f %%, there %.0f -> %.0f %%",
+        percent(a->cpu, a->cpu_cap), percent(a->cpu - vm->cpu, a->cpu_cap), percent(b->cpu, b->cpu_cap),
+        percent(b->cpu + vm->cpu, b->cpu_cap), percent(a->mem_used, a->mem_phys),
         percent(a->mem_used - vm->mem_used, a->mem_phys), percent(b->mem_used, b->mem_phys),
         percent(b->mem_used + vm->mem_used, b->mem_phys));
 }
