@@ -4,10 +4,11 @@
 //   capacity  sum of actualmem + A - R: what the VMs' memory can add up to (and what their kernels never use). Reclaiming idle memory changes
 //             the two first terms against each other and not the sum, so the sum is held within a band and
 //             noise of a few MiB moves no balloon.
-//   room      capacity + k (A - R) + half of the host's free swap: what balloons may leave in all. 1 + k is
-//             how often free memory is promised: once in hard and low (the fence: no guest can ever grow
-//             into what is not there), up to twice in soft. In high nobody is lowered and who needs more
-//             gets it; when it has lasted every balloon is let go.
+//   room      capacity + k (A - R) + half of the host's free swap, of which no more than k times: what balloons may
+//             leave in all. 1 + k is how often free memory is promised: once in hard and low (the fence: no
+//             guest can ever grow into what is not there, and a host that has swapped comes out of its swap),
+//             up to twice in soft. In high nobody is lowered and who needs more gets it; when it has lasted
+//             every balloon is let go.
 //   fixed     VMs that take no part (unballoonable, stuck, stopped, migrating, silent) are as they are; what
 //             they may still take is kept free, at the cost of others' room and not of others' need; what they
 //             are taking right now is lost to capacity.
@@ -117,13 +118,13 @@ static void take_stock(struct memory_manager *m, const struct memory_input *in, 
 }
 
 // capacity moves only when what it is made of has left the band around it.
-// It is never more than could be if the host had nothing else to do: what is measured at different moments may not add up.
+// It is never more than could be if the host had nothing else to do: what is measured at different moments may not add up. What
+// the host has swapped out is not there: else a host in low would stay in its swap with demands far below its memory.
 static double held_capacity(struct memory_manager *m, const struct memory_host_input *host)
 {
-    double reserve = (double)m->thresholds.reserve_kib,
-           swapped = (double)(host->swap_total_kib - host->swap_free_kib);
+    double reserve = (double)m->thresholds.reserve_kib;
     double there = m->sum.part_actual + (double)host->available_kib - reserve;
-    double most = (double)host->total_kib + swapped - reserve - m->sum.overhead;
+    double most = (double)host->total_kib - reserve - m->sum.overhead;
     double now = fmin(there, most) + m->sum.never_used;
     double band = fmax(MEMORY_CAPACITY_BAND_KIB,
                        (double)m->thresholds.reserve_kib * MEMORY_CAPACITY_BAND_PERMILLE / 1000);
@@ -168,8 +169,9 @@ static void divide(struct memory_manager *m, const struct memory_host_input *hos
 {
     double available = (double)host->available_kib, reserve = (double)m->thresholds.reserve_kib;
     double capacity = held_capacity(m, host);
-    double again = promise_of(m, now) * fmax(0, available - reserve);
-    double room = capacity + again + (double)host->swap_free_kib / 2 -
+    double promise = promise_of(m, now);
+    double room = capacity + promise * fmax(0, available - reserve) +
+                  fmin(1, promise) * (double)host->swap_free_kib / 2 -
                   fmax(0, m->sum.fixed_growth - m->sum.fixed_growing);
     m->division =
         memory_divide(capacity, room, m->n_part, m->claim, m->buffer, m->scratch, m->entitlement, m->room);

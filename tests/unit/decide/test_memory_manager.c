@@ -683,6 +683,52 @@ static void a_sample_that_lies_promises_no_more_than_the_host_has(void **state)
     memory_manager_free(m);
 }
 
+// A host of 8 GiB and four guests that have touched 9 and use 4: what it has swapped is no room, and its balloons take
+// the guests out of the swap.
+static void a_host_that_has_swapped_comes_out_of_its_swap(void **state)
+{
+    (void)state;
+    const uint64_t total = UINT64_C(8) << 20, each = (total + (UINT64_C(1) << 20)) / 4,
+                   used = UINT64_C(1) << 20;
+    struct memory_manager *m = memory_manager_new(4, NULL);
+    struct memory_vm_input vm[4];
+    uint64_t current[4] = {each, each, each, each}, resident[4] = {each, each, each, each}, all = 0;
+    struct memory_output out;
+    for (int step = 0; step < 30; step++) {
+        all = 0;
+        for (uint64_t i = 0; i < 4; i++) {
+            vm[i] = (struct memory_vm_input){.id = i,
+                                             .maxmem_kib = each,
+                                             .currentmem_kib = current[i],
+                                             .resident_kib = resident[i],
+                                             .has_statistics = true,
+                                             .usable_kib = current[i] - used,
+                                             .disk_caches_kib = current[i] - used,
+                                             .shares = 1,
+                                             .guest_swap = MEMORY_YES,
+                                             .autodeflate = true,
+                                             .running = true};
+            all += resident[i];
+        }
+        struct memory_input in = {.host = {.total_kib = total,
+                                           .available_kib = total > all ? total - all : 0,
+                                           .swap_total_kib = total / 4,
+                                           .swap_free_kib = total / 4 - (all > total ? all - total : 0)},
+                                  .n_vms = 4,
+                                  .vms = vm};
+        memory_manager_step(m, &in, (struct mono){step * 10000}, &out);
+        assert_true(out.capacity_kib <= total + total / 20); // with what guests' kernels never use
+        for (size_t i = 0; i < out.n_actions; i++) {
+            uint64_t id = out.actions[i].id;
+            current[id] = out.actions[i].to_kib;
+            resident[id] = current[id] < resident[id] ? current[id] : resident[id]; // touches nothing more
+        }
+    }
+    assert_true(all < total);
+    assert_true(out.state < MEMORY_HARD);
+    memory_manager_free(m);
+}
+
 // One guest, 100 MiB in use and a cache of 100 that it reads again and again, its balloon left where it is.
 static uint64_t used_with_cache_mib(uint64_t faults_a_second)
 {
@@ -771,6 +817,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_is_cold_in_swap_is_no_demand_for_ever),
         cmocka_unit_test(what_was_cold_in_swap_is_wanted_again_when_it_is_worked_on),
         cmocka_unit_test(guests_without_swap_are_not_killed),
+        cmocka_unit_test(a_host_that_has_swapped_comes_out_of_its_swap),
         cmocka_unit_test(random_demand_kills_nobody),
         cmocka_unit_test(a_restart_in_contention_moves_little),
         cmocka_unit_test(memory_in_split_huge_pages_is_not_taken_again),
