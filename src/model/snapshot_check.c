@@ -1,4 +1,4 @@
-// The invariants of a snapshot as tables: one row a figure.
+// The invariants of a snapshot: ranges of figures by the tables of the file form, and what binds one to another.
 #include "model/snapshot.h"
 
 #include <math.h>
@@ -6,44 +6,9 @@
 
 #include "base/text.h"
 #include "model/name_index.h"
+#include "model/snapshot_fields.h"
 
 #define CLEAN_INDEX __attribute__((cleanup(name_index_free)))
-
-struct figure_range {
-    const char *key;
-    size_t column; // offset of the double * in struct snapshot_hosts or snapshot_vms
-    double low;
-    bool low_excluded;
-};
-
-#define HOST(field) offsetof(struct snapshot_hosts, field)
-static const struct figure_range host_figures[] = {
-    {"cpu_cores", HOST(cpu_cores), 0, true},
-    {"mem_mib", HOST(mem_mib), 0, true},
-    {"mem_reserved_mib", HOST(mem_reserved_mib), 0, false},
-    {"net_mib_s", HOST(net_mib_s), 0, true},
-    {"threads_per_core", HOST(threads_per_core), 1, false},
-    {"core_speed", HOST(core_speed), 0, true},
-};
-
-#define VM(field) offsetof(struct snapshot_vms, field)
-static const struct figure_range vm_figures[] = {
-    {"mem_mib", VM(mem_mib), 0, true},
-    {"cpu_demand_cores", VM(cpu_demand_cores), 0, false},
-    {"mem_used_mib", VM(mem_used_mib), 0, false},
-    {"mem_current_mib", VM(mem_current_mib), 0, false},
-    {"mem_actual_mib", VM(mem_actual_mib), 0, false},
-    {"mem_overhead_mib", VM(mem_overhead_mib), 0, false},
-    {"cpu_sd_cores", VM(cpu_sd_cores), 0, false},
-    {"mem_sd_mib", VM(mem_sd_mib), 0, false},
-    {"cpu_reservation_cores", VM(cpu_reservation_cores), 0, false},
-    {"cpu_limit_cores", VM(cpu_limit_cores), 0, false},
-    {"mem_reservation_mib", VM(mem_reservation_mib), 0, false},
-    {"mem_limit_mib", VM(mem_limit_mib), 0, false},
-    {"dirty_mib_s", VM(dirty_mib_s), 0, false},
-    {"migrations_1h", VM(migrations_1h), 0, false},
-    {"local_disk_mib", VM(local_disk_mib), 0, false},
-};
 
 // One object under test, for the texts.
 struct subject {
@@ -53,17 +18,20 @@ struct subject {
 };
 
 static int check_figures(const struct subject *who, const void *table, uint32_t row,
-                         const struct figure_range *range, size_t n)
+                         const struct field_table *fields)
 {
-    for (size_t i = 0; i < n; i++) {
-        double value = (*(double *const *)((const char *)table + range[i].column))[row];
+    for (uint32_t i = 0; i < fields->n; i++) {
+        const struct field *field = &fields->field[i];
+        if (field->column == FIELD_NO_COLUMN)
+            continue;
+        double value = (*(double *const *)((const char *)table + field->column))[row];
         if (!isfinite(value))
             return error_set(who->err, ERROR_INPUT, "%s \"%s\": %s must be a finite number", who->kind,
-                             who->name, range[i].key);
-        if (value < range[i].low || (range[i].low_excluded && value <= range[i].low))
+                             who->name, field->key);
+        if (value < field->low || (field->low_excluded && value <= field->low))
             return error_set(who->err, ERROR_INPUT, "%s \"%s\": %s must be %s %g, not %g", who->kind,
-                             who->name, range[i].key, range[i].low_excluded ? "above" : "at least",
-                             range[i].low, value);
+                             who->name, field->key, field->low_excluded ? "above" : "at least", field->low,
+                             value);
     }
     return 0;
 }
@@ -101,7 +69,7 @@ static int check_hosts(const struct snapshot *s, struct error *err)
         if (check_name(&index, "host", s->hosts.name[h], h, err) < 0)
             return -1;
         struct subject who = {"host", s->hosts.name[h], err};
-        if (check_figures(&who, &s->hosts, h, host_figures, sizeof host_figures / sizeof *host_figures) < 0 ||
+        if (check_figures(&who, &s->hosts, h, &snapshot_host_fields) < 0 ||
             check_at_most(&who, "mem_reserved_mib", s->hosts.mem_reserved_mib[h], "mem_mib",
                           s->hosts.mem_mib[h]) < 0)
             return -1;
@@ -124,7 +92,7 @@ static int check_vm(const struct snapshot *s, uint32_t v, struct error *err)
         return error_set(err, ERROR_INPUT, "vm \"%s\": vcpus must be at least 1", who.name);
     if (vms->shares[v] < 1 || vms->cpu_shares[v] < 1 || vms->mem_shares[v] < 1)
         return error_set(err, ERROR_INPUT, "vm \"%s\": shares must be at least 1", who.name);
-    if (check_figures(&who, vms, v, vm_figures, sizeof vm_figures / sizeof *vm_figures) < 0)
+    if (check_figures(&who, vms, v, &snapshot_vm_fields) < 0)
         return -1;
     double vcpus = vms->vcpus[v], mem_mib = vms->mem_mib[v];
     if (check_at_most(&who, "cpu_demand_cores", vms->cpu_demand_cores[v], "vcpus", vcpus) < 0 ||

@@ -1,25 +1,23 @@
 // The keys of the format: type, range and default of each.
-#include "model/snapshot_rows.h"
+#include "model/snapshot_fields.h"
 
 #include <math.h>
 
-#define NO_COLUMN SIZE_MAX
-
 #define TEXT(key, required)                                                                                  \
     {                                                                                                        \
-        key, FIELD_TEXT, required, 0, false, 0, NO_COLUMN                                                    \
+        key, FIELD_TEXT, required, 0, false, 0, FIELD_NO_COLUMN                                              \
     }
 #define NAMES(key, required)                                                                                 \
     {                                                                                                        \
-        key, FIELD_NAMES, required, 0, false, 0, NO_COLUMN                                                   \
+        key, FIELD_NAMES, required, 0, false, 0, FIELD_NO_COLUMN                                             \
     }
 #define BOOLEAN(key, fallback)                                                                               \
     {                                                                                                        \
-        key, FIELD_BOOL, false, 0, false, fallback, NO_COLUMN                                                \
+        key, FIELD_BOOL, false, 0, false, fallback, FIELD_NO_COLUMN                                          \
     }
 #define COUNT(key, required, fallback)                                                                       \
     {                                                                                                        \
-        key, FIELD_INTEGER, required, 1, false, fallback, NO_COLUMN                                          \
+        key, FIELD_INTEGER, required, 1, false, fallback, FIELD_NO_COLUMN                                    \
     }
 
 #define HOST_FIGURE(key, required, low, excluded, fallback)                                                  \

@@ -1,5 +1,4 @@
-// Between the JSON reader's callbacks and the columns of a snapshot: one row an object of the input, and the
-// tables that say which key is which figure. Private to the snapshot-json library.
+// Between the JSON reader's callbacks and the columns of a snapshot: one row an object of the input. Private to the snapshot-json library.
 #ifndef BALLAST_MODEL_SNAPSHOT_ROWS_H
 #define BALLAST_MODEL_SNAPSHOT_ROWS_H
 
@@ -7,54 +6,8 @@
 #include <stdint.h>
 
 #include "base/vector.h"
-#include "model/snapshot.h"
+#include "model/snapshot_fields.h"
 #include "model/snapshot_json.h"
-
-enum row_kind { ROW_HOST, ROW_VM, ROW_RULE };
-
-enum field_type {
-    FIELD_NUMBER,  // any finite number
-    FIELD_INTEGER, // whole, 1 to 2^31
-    FIELD_TEXT,
-    FIELD_BOOL,
-    FIELD_NAMES, // list of names
-};
-
-struct field {
-    const char *key;
-    enum field_type type;
-    bool required;
-    double low; // numbers: least value
-    bool low_excluded;
-    double fallback; // numbers and booleans: value when absent; NAN: depends on another key
-    size_t column;   // offset of the column in struct snapshot_hosts or snapshot_vms; SIZE_MAX: none
-};
-
-#define ROW_FIELDS_MAX 28
-
-struct field_table {
-    enum row_kind kind;
-    const char *list; // the key of the array of these rows
-    uint32_t n;
-    const struct field *field;
-};
-
-extern const struct field_table snapshot_host_fields, snapshot_vm_fields, snapshot_rule_fields;
-
-// Field numbers that the conversion asks for by name.
-enum { HOST_NAME, HOST_STATE, HOST_ZONE, HOST_FIRST_FIGURE };
-enum {
-    VM_NAME,
-    VM_HOST,
-    VM_CANNOT_RUN_ON,
-    VM_MOVABLE,
-    VM_VCPUS,
-    VM_SHARES,
-    VM_CPU_SHARES,
-    VM_MEM_SHARES,
-    VM_FIRST_FIGURE
-};
-enum { RULE_TYPE, RULE_VMS, RULE_HOSTS, RULE_SCOPE, RULE_STRICT };
 
 DEFINE_VECTOR(row_names, const char *);
 
