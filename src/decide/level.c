@@ -25,9 +25,11 @@ struct level level_expected(const struct level *level, double most)
     double own = level->covered_s / (level->covered_s + LEVEL_PRIOR_S);
     double sd = LEVEL_PRIOR_SD_PART * most + LEVEL_PRIOR_SD_TRUST * level->mean;
     double mean = LEVEL_PRIOR_PART * most + LEVEL_PRIOR_TRUST * level->mean;
+    double expected = between(mean, level->mean, own);
+    double part = LEVEL_DRIFT_PART * most, trust = LEVEL_DRIFT_TRUST * expected;
     return (struct level){
-        .mean = between(mean, level->mean, own),
-        .var = between(sd * sd, level->var, own),
+        .mean = expected,
+        .var = between(sd * sd, level->var, own) + part * part + trust * trust,
         .third = between(sd * sd * sd, level->third, own),
         .covered_s = level->covered_s,
     };

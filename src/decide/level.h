@@ -21,6 +21,10 @@
 #define LEVEL_PRIOR_TRUST 0.72
 #define LEVEL_PRIOR_SD_PART 0.045
 #define LEVEL_PRIOR_SD_TRUST 0.15
+// Until it is acted on, a level drifts away from what it was estimated to be: standard deviation, in parts of what the
+// VM may use, and of its level.
+#define LEVEL_DRIFT_PART 0.04
+#define LEVEL_DRIFT_TRUST 0.1
 // The expansion holds for small skewness only.
 #define LEVEL_SKEWNESS_MOST 2.0
 #define LEVEL_SKEWNESS_LEAST (-0.5)
@@ -34,7 +38,8 @@ struct level {
 // Takes in that the VM wanted value cores during duration_s > 0 seconds.
 void level_add(struct level *level, double value, double duration_s);
 
-// What to expect of a VM with that level, which may use most cores: its own figures, the prior where they are few.
+// What to expect of a VM with that level, which may use most cores: its own figures, the prior where they are few, and
+// room for drift.
 struct level level_expected(const struct level *level, double most);
 
 // Probability that the sum exceeds capacity, and the expected excess in cores.

@@ -28,7 +28,7 @@ struct pack {
     double relief_s, move_s;   // of the cost
     double persists;           // part of a deviation from the level that is still there now
     bool blind;                // the figures say nothing of now: overloads can only be prevented
-    double bound, drain_bound; // factors on PACK_OPEN_S, and on PACK_DRAIN_S and PACK_DRAINED_S
+    double bound, drain_bound; // factors on PACK_OPEN_S, and on PACK_DRAINED_S
     uint32_t fresh;            // host that may be opened
 };
 
@@ -289,13 +289,13 @@ static uint32_t drain(struct pack *p, bool *emptied, struct ranked *order, struc
 {
     struct plan_state *state = p->state;
     uint32_t n = 0, n_used = 0;
-    if (risk_s(p) > p->drain_bound * PACK_DRAIN_S)
+    if (risk_s(p) > p->drain_bound * PACK_DRAINED_S) // and more with one host less
         return 0;
     for (uint32_t h = 0; h < state->n_hosts; h++)
         n_used += in_use(p, h);
     for (uint32_t h = 0; h < state->n_hosts && n_used > 1; h++)
         if (in_use(p, h) && is_emptiable(p, h))
-            order[n++] = (struct ranked){-state->host[h].level.mean, h};
+            order[n++] = (struct ranked){-(double)state->host[h].n_vms, h};
     qsort(order, n, sizeof *order, most_first);
     for (uint32_t i = 0; i < n && i < PACK_DRAIN_TRIES && !plan_is_over(state); i++)
         if (empty_host(p, order[i].index, scratch)) {

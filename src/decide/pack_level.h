@@ -11,19 +11,18 @@
 // An overload is counted once per slot of this length, and a change of the risk is taken to last for so many.
 #define PACK_SLOT_S 300.0
 #define PACK_HORIZON_SLOTS 12.0
-// Expected cost per slot of all hosts in use, as seconds of their CPU: above the first another host is opened, below the
-// second one is emptied if that ends below the third.
-#define PACK_OPEN_S 0.192
-#define PACK_DRAIN_S 0.126
-#define PACK_DRAINED_S 0.16
+// Expected cost per slot of all hosts in use, as seconds of their CPU: above the first another host is opened, and one is
+// emptied if that ends below the second. Far apart, since each emptying takes a host's worth of moves.
+#define PACK_OPEN_S 0.35
+#define PACK_DRAINED_S 0.17
 // Where the figures are so old that they say less than half of now (`blind`), an excess lasts long and costs much more:
 // the bounds are wider by this factor, else hosts would be opened for what moves prevent.
-#define PACK_BLIND_WIDER 2.6
+#define PACK_BLIND_WIDER 2.4
 // and hosts are emptied by bounds that are wider by this part of it only: what turns out wrong is noticed late.
-#define PACK_BLIND_DRAIN 0.5
+#define PACK_BLIND_DRAIN 0.6
 // Blind, hosts above so many times the bound are relieved of risk by moves that pay by that alone. (Where an overload
 // can be seen and ended, waiting for it is cheaper than preventing it.)
-#define PACK_PREVENT 1.6
+#define PACK_PREVENT 1.35
 // The first packing fills hosts to mean + so many standard deviations.
 #define PACK_SIGMAS 1.5
 // What a VM loses itself weighs more than what its move costs others: moves are what guests notice.
@@ -36,7 +35,7 @@
 #define PACK_PERSISTENCE_S 120.0
 // Most moves from one host in a plan.
 #define PACK_RELIEF_MOVES 3
-// Hosts that are tried for emptying, least used first.
+// Hosts that are tried for emptying, those with the fewest VMs first: that takes the fewest moves.
 #define PACK_DRAIN_TRIES 3
 // An emptied host's VMs fill no other beyond this part with what they want now.
 #define PACK_DRAIN_FILL 0.97

@@ -87,7 +87,8 @@ static void what_is_expected_goes_from_the_prior_to_the_own_figures(void **state
     struct level prior = level_expected(&none, 1), own = level_expected(&much, 1);
     assert_true(fabs(prior.mean - (LEVEL_PRIOR_PART + LEVEL_PRIOR_TRUST * 0.5)) < 1e-12);
     assert_true(prior.var > 0 && prior.third > 0);
-    assert_true(fabs(own.mean - 0.5) < 1e-5 && fabs(own.var - 0.01) < 1e-5);
+    double drift = LEVEL_DRIFT_PART * LEVEL_DRIFT_PART + LEVEL_DRIFT_TRUST * 0.5 * LEVEL_DRIFT_TRUST * 0.5;
+    assert_true(fabs(own.mean - 0.5) < 1e-5 && fabs(own.var - (0.01 + drift)) < 1e-5);
     struct level half = much;
     half.covered_s = LEVEL_PRIOR_S;
     assert_true(fabs(level_expected(&half, 1).mean - (prior.mean + 0.5) / 2) < 1e-12);
