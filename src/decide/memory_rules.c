@@ -95,11 +95,13 @@ void memory_rules_drain(struct memory_manager *m, const struct memory_vm_input *
     double lack = m->state.state == MEMORY_HIGH
                       ? 0
                       : (double)m->thresholds.high_kib * MEMORY_BETTER_PERMILLE / 1000 - expected;
+    double most = 0;
     size_t n_order = 0;
     for (size_t i = 0; i < m->table.n; i++) {
         struct memory_track *t = &m->table.track[i];
         const struct memory_plan *p = &m->plan[i];
         double max = (double)vms[i].maxmem_kib;
+        most = fmax(most, p->idle);
         if (t->draining && drain_over(m, t, p, max)) {
             t->draining = false;
             t->drained = true;
@@ -117,7 +119,10 @@ void memory_rules_drain(struct memory_manager *m, const struct memory_vm_input *
     if (lack <= 0)
         return;
     qsort(m->order, n_order, sizeof *m->order, most_first);
-    for (size_t k = 0; k < n_order && lack > 0; k++) {
+    // In soft nobody is in need yet: little is not asked for beside much, for a balloon may first have to go through what
+    // its guest has not touched, and is in its way when it grows.
+    double least = m->state.state == MEMORY_SOFT ? most * MEMORY_DRAIN_LITTLE_PERMILLE / 1000 : 0;
+    for (size_t k = 0; k < n_order && lack > 0 && m->order[k].key >= least; k++) {
         struct memory_track *t = &m->table.track[m->order[k].row];
         double take =
             fmin(m->order[k].key, fmax(lack, worth_draining((double)vms[m->order[k].row].maxmem_kib)));

@@ -63,6 +63,9 @@
 #define MEMORY_DRAIN_PERMILLE 50
 #define MEMORY_DRAIN_KIB (12.0 * 1024)
 
+// Idle memory of one guest that is little beside the most of another: a quarter.
+#define MEMORY_DRAIN_LITTLE_PERMILLE 250
+
 // A drained guest is not drained again within this time, unless the state is hard or low.
 #define MEMORY_DRAIN_REST_MS 10000
 
