@@ -196,7 +196,7 @@ def nested(totals):
     one(totals, "nested", run(["/usr/bin/python3", "lab/nested.py"]))
 
 
-CHECK = [unit, house, layout, cppcheck, tidy, asan, tsan, fuzz, system]
+CHECK = [unit, asan, house, layout, cppcheck, tidy, tsan, fuzz, system]
 LONG = [long, nested]
 
 

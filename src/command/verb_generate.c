@@ -41,7 +41,7 @@ static int run(const void *values, char **words, struct error *err)
     struct trace *trace = NULL;
     char *vms = NULL, *usage = NULL;
     size_t vms_size, usage_size;
-    if (!o->output)
+    if (!o->output || !*o->output)
         return error_set(err, ERROR_INPUT, "--output NAME is needed");
     uint32_t slots = (uint32_t)ceil(o->hours * 3600 / TRACE_SLOT_S);
     int failed = generate_trace((uint32_t)o->vms, slots, (uint64_t)o->seed, &trace, err) < 0 ||

@@ -73,6 +73,7 @@ static const struct setting vm_settings[] = {
 struct reader {
     struct scenario scenario;
     bool has_base, has_overcommit;
+    bool seen[sizeof(settings) / sizeof(*settings)];
     uint32_t n_hosts, n_vms; // types that the file has given
     char host_section[40], vm_section[40];
     struct error error; // the first one
@@ -144,7 +145,7 @@ static int host_key(struct reader *r, const char *section, const char *key, cons
     for (size_t i = 0; i < sizeof(host_settings) / sizeof(*host_settings); i++)
         if (strcmp(key, host_settings[i].key) == 0)
             return set(r, &host_settings[i], type, value);
-    return fail(r, key, "no such key in [host]");
+    return fail(r, key, "no such key in [host]: docs/simulation.md has all");
 }
 
 static int vm_key(struct reader *r, const char *section, const char *key, const char *value)
@@ -164,7 +165,7 @@ static int vm_key(struct reader *r, const char *section, const char *key, const 
     for (size_t i = 0; i < sizeof(vm_settings) / sizeof(*vm_settings); i++)
         if (strcmp(key, vm_settings[i].key) == 0)
             return set(r, &vm_settings[i], type, value);
-    return fail(r, key, "no such key in [vm]");
+    return fail(r, key, "no such key in [vm]: docs/simulation.md has all");
 }
 
 static int on_key(void *user, const char *section, const char *key, const char *value)
@@ -218,12 +219,15 @@ static int on_key(void *user, const char *section, const char *key, const char *
     }
     for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++)
         if (strcmp(section, settings[i].section) == 0 && strcmp(key, settings[i].key) == 0) {
+            if (r->seen[i])
+                return fail(r, key, "given twice: leave one out");
+            r->seen[i] = true;
             r->has_overcommit =
                 r->has_overcommit || settings[i].offset == offsetof(struct scenario, overcommit);
             return set(r, &settings[i], s, value);
         }
     char text[200];
-    snprintf(text, sizeof(text), "[%.60s] %.60s: no such key", section, key);
+    snprintf(text, sizeof(text), "[%.60s] %.60s: no such key: docs/simulation.md has all", section, key);
     return fail(r, text, NULL);
 }
 

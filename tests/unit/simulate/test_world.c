@@ -399,6 +399,7 @@ static void scenario_errors_name_line_and_cure(void **state)
         {"[scenario]\nbase = bitbrains\n[world]\nnonsense = 1\n", "x.ini:4", "no such key"},
         {"[scenario]\nbase = bitbrains\n[policy]\nconsolidate = maybe\n", "x.ini:4", "yes or no"},
         {"[scenario]\nbase = bitbrains\n[host a]\nmem_mib = 10\nmem_reserved_mib = 10\n", "host a", "below"},
+        {"[scenario]\nbase = bitbrains\n[world]\nslot_s = 5\nslot_s = 6\n", "x.ini:5", "given twice"},
         {"[scenario]\nbase = bitbrains\nno equals sign\n", "x.ini:3", "key = value"},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
