@@ -27,12 +27,19 @@ def bitbrains(lab):
     text = ("Bitbrains rnd 2013-7, all 14 days, 431 VMs; three that are larger than a host are left out. Ballooning is "
             "that of ballast's memory manager, which every policy has; without it hosts swap as in the section on "
             "overcommitment.\n\n")
-    return text + table(["%", "policy", "ballooning", "hosts", "score", "lost, VM-s", "guest swap, GiB",
-                         "memory short, MiB-h", "CPU unmet, core-h", "migrations", "most of one VM", "back within 1 h"], rows)
+    text += table(["%", "policy", "ballooning", "hosts", "score", "lost, VM-s", "guest swap, GiB", "memory short, MiB-h",
+                   "CPU unmet, core-h", "migrations", "most of one VM", "back within 1 h"], rows)
+    lost = {k: f.result()["lost_vm_s"] for k, f in runs.items()}
+    ratios = []
+    for percent in (80, 100, 130, 160):
+        best = min(("none", "drs", "sandpiper", "lr-mmt"), key=lambda p: lost[percent, p, "yes"])
+        ratios.append("%d %%: %.2f (%s)" % (percent, lost[percent, "ballast", "yes"] / lost[percent, best, "yes"], best))
+    return text + "\nLoss of `ballast` / of the best yardstick, all with ballooning: " + ", ".join(ratios) + ".\n"
 
 
 DAYS = ("20110303", "20110306", "20110309", "20110325")
 GOALS = {"same-slot": (135, 0.10, 2000, 0.05), "late": (143, 0.20, 1600, 0.28)}
+GOAL_NAMES = (("energy", " kWh"), ("ESV", "e-3"), ("migrations", ""), ("unmet work", " %"))
 VM_MIPS = (2500, 2000, 1000, 500)  # of the quarters of the file
 BEST_HOST = (2 * 2660, 135)        # MIPS and watts of an ML110 G5 at full load
 
@@ -119,14 +126,16 @@ def planetlab(lab):
                    "most of one VM", "back within 1 h", "score"], rows)
     text += ("\nAgainst the goals, which are those of 20110303 (ballast / goal; at most 1 is reached), and the least energy "
              "there can be, all demand in pieces on full ML110 G5:\n\n")
-    lines = []
+    lines, missed = [], []
     for day, p, i, r in runs:
         if p == "ballast":
             values = (r["energy_kwh"], 1e3 * r["esv"], r["migrations"], r["unmet_pct"])
+            missed += ["%s, %s: %s %.4g%s, goal %g (%.0f %% above)" % (day, i, what, v, unit, goal, 100 * (v / goal - 1))
+                       for v, goal, (what, unit) in zip(values, GOALS[i], GOAL_NAMES) if v > goal]
             lines.append([day, i, *("%.2f" % (v / limit) for v, limit in zip(values, GOALS[i])),
                           "%.1f kWh" % least[day], "%.2f" % (r["energy_kwh"] / least[day])])
-    return text + table(["day", "information", "energy", "ESV", "migrations", "unmet", "least energy", "energy / least"],
-                        lines) + PLANETLAB_TRIED
+    text += table(["day", "information", "energy", "ESV", "migrations", "unmet", "least energy", "energy / least"], lines)
+    return text + "\nMissed: " + ("; ".join(missed) if missed else "none") + ".\n" + PLANETLAB_TRIED
 
 
 def dense_series(path_base):
