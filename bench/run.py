@@ -53,6 +53,8 @@ BENCHES = [
     ("greedy", True, [PYTHON, os.path.join(HERE, "plan_peers.py"), "--only", "greedy"], needs_peers,
      "plans of 60,000 VMs: time, memory, growth"),
     ("replan", True, [program(("plan", "replan"))], lambda: None, "a second plan after 1 % of the demands changed"),
+    ("store", True, [program(("store", "store-operations"))], lambda: None,
+     "the store's operations, and reports of changed rows against full ones"),
     ("peers", False, [PYTHON, os.path.join(HERE, "plan_peers.py"), "--large"], needs_peers,
      "plans against hbal, optimum and greedy; half an hour"),
     ("memory", False, [PYTHON, os.path.join(HERE, "memory")], needs_guests, "memory of real guests; an hour"),
