@@ -188,6 +188,8 @@ void lv_connection_lost(struct lv_host *host, const char *why)
 
 void lv_connection_suspect(struct lv_host *host)
 {
-    if (host->connection)
-        lv_connect(host);
+    if (!host->connection)
+        return;
+    host->connection->suspect = true;
+    lv_connect(host);
 }

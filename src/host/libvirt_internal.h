@@ -39,6 +39,9 @@ struct lv_connection {
     int callback[8];     // domain event callbacks
     size_t n_callbacks;
     struct lv_mailbox *mailbox;
+    // A call on it is past its deadline: rounds ask nothing more of it, the next connection is sought. (Of several calls
+    // that wait on one connection libvirt before 10.4 may crash when they are answered at once, CVE-2024-4418.)
+    bool suspect;
 };
 
 struct lv_vm {
@@ -116,6 +119,7 @@ struct lv_host {
 
     struct lv_job *jobs; // told or not, whose work has not ended
     unsigned abandoned;
+    int64_t answered_at_ms; // when a call last came back
     unsigned bulk_deadline_ms;
     int64_t dirty_until_ms; // until then rounds ask for dirty rates
 

@@ -9,6 +9,10 @@
 
 static const struct host_uuid no_vm;
 
+// A libvirtd that is alive and answers nobody (stopped, or all its workers wait): a call is past its deadline, no other
+// connection is to be had, and none came back for so long. One VM whose QEMU hangs is not that.
+#define HANGS_AFTER_MS 10000
+
 static enum error_kind kind_of(const virError *e)
 {
     // one row a code of libvirt that means something special here; the rest are plain failures
@@ -51,6 +55,12 @@ int lv_error(struct error *err, virConnectPtr conn)
     if (conn ? virConnectIsAlive(conn) != 1 : rpc) // which clears libvirt's last error
         err->kind = ERROR_LOST;
     return -1;
+}
+
+bool lv_answers(const struct lv_host *host)
+{
+    return host->connection &&
+           (!host->connection->suspect || lv_now_ms(host) - host->answered_at_ms < HANGS_AFTER_MS);
 }
 
 bool lv_jobs_full(const struct lv_host *host, struct error *err)
@@ -147,6 +157,8 @@ static void after_work(uv_work_t *request, int status)
     job->worked = true;
     if (host && job->told)
         mark_abandoned(job, -1);
+    if (host && job->uses_libvirt && job->error.kind != ERROR_LOST)
+        host->answered_at_ms = lv_now_ms(host);
     if (host && !job->told) {
         job->told = true;
         bool lost = job->uses_libvirt && job->error.kind == ERROR_LOST;

@@ -55,7 +55,7 @@ int lv_sample(struct host *handle, unsigned groups, host_sample_fn done, void *u
     host->round.user = user;
     host->round.started = clock_mono();
     host->round.trouble[0] = '\0';
-    if (host->connection && (!host->listed || (groups & HOST_GROUP_DOMAINS)))
+    if (host->connection && !host->connection->suspect && (!host->listed || (groups & HOST_GROUP_DOMAINS)))
         lv_list(host);
     else
         lv_proc(host);
@@ -87,10 +87,12 @@ void lv_round_proc_read(struct lv_host *host, const struct error *error)
         host->round.brought |= host->round.groups & (HOST_GROUP_CPU | HOST_GROUP_MEMORY);
     else
         note_trouble(host, error);
-    if (host->connection && needs_bulk(host)) {
+    if (host->connection && !host->connection->suspect && needs_bulk(host)) {
         lv_bulk(host);
         return;
     }
+    if (host->connection && !lv_answers(host) && !host->round.trouble[0])
+        snprintf(host->round.trouble, sizeof host->round.trouble, "its calls do not come back");
     if (!host->connection)
         snprintf(host->round.trouble, sizeof host->round.trouble, "libvirt is away");
     deliver(host);

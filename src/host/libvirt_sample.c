@@ -119,7 +119,7 @@ void lv_sample_build(struct lv_host *host)
         .taken_at = now,
         .taken_at_wall = clock_wall(),
         .groups = round->brought,
-        .connected = host->connection != NULL,
+        .connected = lv_answers(host),
         .lost_for_s = host->connection ? 0 : (double)(lv_now_ms(host) - host->lost_at_ms) / 1000.0,
         .abandoned_calls = host->abandoned,
         .round_ms = (double)(now.ms - round->started.ms),

@@ -6,6 +6,9 @@
 #include "base/clock.h"
 #include "host/libvirt_internal.h"
 
+// last_update has whole seconds, and clocks are slewed.
+#define CLOCK_TOLERANCE_MS 2000
+
 // Bulk calls have a shorter deadline than others, since all VMs wait for them: several times what the slowest
 // measured call took (115 ms for 20 guests on a loaded machine), at least this. It doubles when passed.
 #define BULK_DEADLINE_MIN_MS 1000
@@ -171,7 +174,9 @@ static void take_balloon(struct lv_host *host, struct lv_vm *vm, const struct bu
     vm->balloon.last_update_age_ms = HOST_UNKNOWN;
     if (host_known(found->balloon.last_update_s) && found->balloon.last_update_s > 0) {
         int64_t age_ms = wall_ms - (int64_t)found->balloon.last_update_s * 1000;
-        vm->balloon.last_update_age_ms = age_ms > 0 ? (uint64_t)age_ms : 0;
+        // From the future: the clock was set back, and for so long every statistic would look new.
+        if (age_ms > -CLOCK_TOLERANCE_MS)
+            vm->balloon.last_update_age_ms = age_ms > 0 ? (uint64_t)age_ms : 0;
     }
     take_driver(vm);
 }

@@ -149,7 +149,7 @@ struct host_sample {
     struct wall taken_at_wall;
     unsigned groups;          // what this round really brought, enum host_group
     bool connected;           // libvirt answers; else VMs are as last known and only /proc figures are new
-    double lost_for_s;        // how long libvirt has been away; 0 when connected
+    double lost_for_s;        // how long there has been no connection
     unsigned abandoned_calls; // calls past their deadline that have not come back yet
     char trouble[160];        // why something asked for is missing; "" when nothing is
     double round_ms;          // wall time that the round took

@@ -89,6 +89,31 @@ def test_memory_is_managed_on_when_the_store_is(kind, lab, pair):  # noqa: F811
         assert oom_kills(lab, guests) == 0
 
 
+@pytest.mark.timeout(300)
+def test_a_libvirtd_that_hangs_for_a_minute_is_waited_out(lab, pair):  # noqa: F811
+    h1, guests = pair
+    with Agents(lab, hosts=[h1]) as agents:
+        assert wait(lambda: agents.ballast("vms")["vms"], 20), agents.log(h1)
+        pid = h1.libvirtd_pid()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            assert agents.wait_log(h1, "libvirt does not answer", 30), agents.log(h1)
+            time.sleep(60)
+            hosts = agents.ballast("hosts")["hosts"]
+            assert hosts[0]["closed"] and hosts[0]["alive"], hosts
+            assert agents.alive(h1)
+            threads = len(os.listdir(f"/proc/{agents.running[h1].pid}/task"))
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert agents.wait_log(h1, "libvirt is back", 30), agents.log(h1)
+        assert agents.log(h1).count("libvirt does not answer") == 1, agents.log(h1)
+        assert threads < 16, "calls that hang are abandoned one after the other, not heaped up"
+        assert agents.alive(h1)
+        assert wait(lambda: not agents.ballast("hosts")["hosts"][0]["closed"], 20), agents.log(h1)
+        assert copies(lab) == [("g1", "h1"), ("g2", "h1")]
+        assert oom_kills(lab, guests) == 0
+
+
 def busy_pair(lab):
     """Two guests that want more CPU than their host has."""
     for h in lab.hosts:
