@@ -77,7 +77,6 @@ below 0.3 % are noise.
 | the same every 15 minutes | -4.3 % | |
 | mean and variance of each VM over the next two hours known | -1.8 % | 1,978 |
 | the same, late | -5.0 % | 1,705 |
-| one arrangement for the whole day, made in hindsight, no overload at all (20110303) | 135.7 kWh | |
 | *policies:* | | |
 | the host with the fewest VMs is emptied, not the least used (four days): **taken** | -0.7 % | -206 |
 | and only where the cost then lies far below the bound that opens a host: **taken** | -1.2 % | -266 |
