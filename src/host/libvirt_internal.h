@@ -40,7 +40,7 @@ struct lv_connection {
     size_t n_callbacks;
     struct lv_mailbox *mailbox;
     // A call on it is past its deadline: rounds ask nothing more of it, the next connection is sought. (Of several calls
-    // that wait on one connection libvirt before 10.4 may crash when they are answered at once, CVE-2024-4418.)
+    // that wait on one connection the client library of libvirt 9.0 was seen to crash when they are answered at once.)
     bool suspect;
 };
 
