@@ -6,7 +6,8 @@
 Writes docs/evaluation.md and docs/evaluation/*.svg; with --only the named
 sections of it, the others stay as they are. Real traces are looked for in the folder
 BALLAST_TRACES, else in ../*/traces/open beside the project; where there are none, their sections say so. Equal code and
-traces give equal files. The sections of real guests show what bench/shortage.py and bench/cache_keep.py measured.
+traces give equal files, but for the times of the peers. The sections of real guests show what bench/shortage.py and
+bench/cache_keep.py measured.
 """
 import argparse
 import os
@@ -17,6 +18,7 @@ import time
 # Each registers its sections, in the order of the page.
 import evaluation_loops  # noqa: F401
 import evaluation_worlds  # noqa: F401
+import evaluation_peers  # noqa: F401
 import evaluation_real  # noqa: F401
 from evaluation_lab import ROOT, SECTIONS, Lab
 
