@@ -279,6 +279,8 @@ class Acts:
     def cpu_contention(self):
         v, h1 = self.voice, self.lab.hosts[0]
         v.title("d  CPU: two busy guests on one host, other hosts idle")
+        self.end(self.guests)  # of act a, where act c was not asked for
+        h1.limit_memory(2048)
         self.guests = both = self.start(h1, ["c1", "c2"], 128, 64)
         for h in self.lab.hosts:
             h.limit_cpu(HOST_PCT)
