@@ -1,7 +1,8 @@
 #include "memory_world.h"
 
+#include "../test.h"
+
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #define TICK_S 0.05
@@ -311,4 +312,30 @@ void world_run(struct world *w, double seconds)
     int64_t end = w->ms + (int64_t)(seconds * 1000);
     while (w->ms < end)
         tick(w);
+}
+
+void world_want(struct world *w, double mib)
+{
+    for (size_t i = 0; i < w->n; i++)
+        w->guest[i].want = mib;
+}
+
+void world_contend(struct world *w, double step)
+{
+    world_begin(w, 1100, 4, true);
+    world_run(w, 15);
+    for (double want = step; want < 170; want += step) {
+        world_want(w, want);
+        world_run(w, 5);
+    }
+    world_want(w, 170);
+    for (size_t i = 0; i < 4; i++)
+        w->guest[i].rewrite_mib_s = 2;
+}
+
+void world_nobody_was_killed(const struct world *w)
+{
+    assert_int_equal(w->host_ooms, 0);
+    for (size_t i = 0; i < w->n; i++)
+        assert_int_equal(w->guest[i].ooms, 0);
 }

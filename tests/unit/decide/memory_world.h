@@ -69,4 +69,13 @@ double world_seconds(const struct world *w);
 // Starts measuring anew: lowest, moved, first shrink and growth.
 void world_mark(struct world *w);
 
+// What the program of every guest holds from now on.
+void world_want(struct world *w, double mib);
+
+// Four guests on a host of 1100 MiB that all come to want 170, step by step of 5 s, and then rewrite it.
+void world_contend(struct world *w, double step);
+
+// No guest's kernel has killed, and the host's neither.
+void world_nobody_was_killed(const struct world *w);
+
 #endif
