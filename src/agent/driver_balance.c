@@ -26,7 +26,8 @@ static const struct store_host *row_of(const struct store_cluster *cluster, cons
 void driver_needs(const struct driver *d, const struct guest *g, const struct store_host *to,
                   struct move_request *r)
 {
-    double growth = 1.0 + (double)d->settings->growth_permille / 1000.0;
+    r->growth = (double)d->settings->growth_permille / 1000.0;
+    double growth = 1.0 + r->growth;
     double demand_mib = (double)(g->has_view ? g->view.demand_kib : guest_current_kib(g)) / 1024.0;
     double overhead_mib = (host_known(g->vm->overhead_kib) ? (double)g->vm->overhead_kib / 1024.0 : 0);
     double needed_mib = fmin(demand_mib * growth, g->terms.mem_limit_mib);

@@ -47,6 +47,7 @@ struct move_request {
     enum store_origin origin;
     struct store_epoch epoch; // of the lease that planned it; counter 0: none
     double mem_needed_mib, cpu_needed_cores, cpu_ceiling_cores;
+    double growth; // that this host's settings want, a fraction; 0: the store's default
     double benefit_lost_vm_s, cost_lost_vm_s, duration_s;
     int64_t cooldown_ms;
     const char *reason;

@@ -32,7 +32,8 @@ void move_fill(struct move *m, struct mover *mover, const struct move_request *r
              r->destination_uri ? r->destination_uri : "");
     snprintf(m->data_uri, sizeof m->data_uri, "%s", r->data_uri ? r->data_uri : "");
     snprintf(m->reason, sizeof m->reason, "%s", r->reason ? r->reason : "");
-    m->claim = (struct store_claim){.order = r->order, .epoch = r->epoch, .cooldown_ms = r->cooldown_ms};
+    m->claim = (struct store_claim){
+        .order = r->order, .epoch = r->epoch, .limits.growth = r->growth, .cooldown_ms = r->cooldown_ms};
     m->claim.move = (struct store_move){.vm_uuid = m->uuid_text,
                                         .from = mover->host_name,
                                         .to = m->to,
