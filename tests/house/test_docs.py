@@ -77,6 +77,29 @@ def test_examples_run(block):
             assert missing == [], command + "\n" + done.stdout
 
 
+def keys_of_a_snapshot():
+    """(list, key, required, default) of each row of the tables in the code."""
+    names = {n: float(v) for n, v in re.findall(r"^#define (SNAPSHOT_\w+) ([\d.]+)u?\b", read("src/model/snapshot.h"), re.M)}
+    for part in re.split(r"^static const struct field ", read("src/model/snapshot_fields.c"), flags=re.M)[1:]:
+        rows = part.partition("_fields[]")[0] + "s"
+        for words in re.findall(r"[A-Z_]+\(([^()]+)\)", part.partition("\n};")[0]):
+            key, *rest = [w.strip().strip('"') for w in words.split(",")]
+            yield rows, key, rest[0] == "true", names.get(rest[-1], rest[-1])
+
+
+def test_every_key_of_a_snapshot_is_documented_with_its_default():
+    parts = dict(re.findall(r"^Each of `(\w+)`:\n\n(.*?)\n\n", read("docs/formats.md"), re.M | re.S))
+    told = {(rows, key): default for rows, table in parts.items()
+            for keys, default in re.findall(r"^\| ([a-z_0-9, ]+) \| ([^|]+) \|", table, re.M) if keys != "key"
+            for key in keys.split(", ")}
+    wanted = {(rows, key): (required, fallback) for rows, key, required, fallback in keys_of_a_snapshot()}
+    assert len(wanted) > 30 and set(told) == set(wanted)
+    for key, (required, fallback) in wanted.items():
+        assert (told[key] == "required") == required, key
+        if re.match(r"[\d.]+$", told[key]):
+            assert float(told[key]) == float(fallback), key
+
+
 def test_every_verb_is_in_the_manual():
     shown = subprocess.run([os.path.join(BUILD, "src", "command", "ballast"), "--help"], check=True,
                            capture_output=True, text=True).stdout
