@@ -2,7 +2,7 @@
 """A cluster of real libvirt hosts on this machine, short of memory and CPU, and what ballast does about it.
 
 ./demo or make demo: each act first without what it is about, then with it. Exit status 0: every expected effect
-came; 1: one did not; 2: the machine itself was too busy to judge one, or the demo broke off before it began;
+came; 1: one did not; 2: the machine itself was too busy to judge one, or the demo could not begin or broke off;
 130: interrupted. KEEP=1 (./demo KEEP=1) leaves hosts, guests and agents running. NO_COLOR=1: plain text. --act d
 (or cd): only these acts.
 """
@@ -18,7 +18,8 @@ try:
     from ballast_lab.story_acts import Acts
     from libvirt import libvirtError
 except ImportError as e:
-    sys.exit(f"demo: {e}: run ./demo, which installs what is missing")
+    print(f"demo: {e}: run ./demo, which installs what is missing", file=sys.stderr)
+    sys.exit(2)
 
 TAG = "demo"
 
@@ -120,9 +121,9 @@ def main():
     if "e" in chosen and not set(chosen) & set("cd"):
         parser.error(f"--act {chosen}: act e judges what acts c and d measured; add one of them")
     if os.geteuid() != 0:
-        sys.exit("demo: it needs root: namespaces, control groups, bridges. Nothing outside of them is touched")
+        parser.exit(2, "demo: it needs root: namespaces, control groups, bridges. Nothing outside of them is touched\n")
     if not BALLASTD.exists():
-        sys.exit(f"demo: {BALLASTD} is not built: make")
+        parser.exit(2, f"demo: {BALLASTD} is not built: make\n")
     for sig in SIGNALS:
         signal.signal(sig, interrupted)
     voice = Voice()

@@ -41,7 +41,8 @@ const struct verb verb_resume = {
     .name = "resume",
     .words = "",
     .summary = "end a pause: hosts and VMs act by their own modes again",
-    .more = LIVE_STORE_TEXT,
+    .more = "Takes the cluster's mode back, whoever set it: one that `ballast set --cluster mode`\n"
+            "gave before the pause is to be set again instead.\n" LIVE_STORE_TEXT,
     VERB_OPTIONS(rows, struct pause_options),
     .run = run_resume,
 };
