@@ -1,8 +1,12 @@
 """The verbs of a live cluster on a made-up one: what they print, what they change, how they refuse."""
+import fcntl
 import json
 import os
+import select
 import sqlite3
+import struct
 import subprocess
+import termios
 import time
 
 import pytest
@@ -150,3 +154,27 @@ def test_without_a_store_every_verb_says_so_and_makes_none(tmp_path, words):
     path = str(tmp_path / "none.db")
     done = run(path, *words)
     assert done.returncode == 1 and "none.db" in done.stderr and not os.path.exists(path), done.stderr
+
+
+def test_top_shows_hosts_and_vms_and_ends_at_q(store):
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+    top = subprocess.Popen([os.path.join(BUILD, "src", "command", "ballast"), "top", "--store", store], stdin=slave,
+                           stdout=slave, stderr=slave, env={**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"})
+    os.close(slave)
+    seen, deadline, names = b"", time.monotonic() + 20, [b"host000", b"host001", b"vm000-00", b"vm001-02"]
+    while not all(name in seen for name in names):
+        assert time.monotonic() < deadline, seen
+        if select.select([master], [], [], 0.2)[0]:
+            seen += os.read(master, 65536)
+    os.write(master, b"q")
+    while top.poll() is None:  # what is still drawn must have somebody who reads it
+        assert time.monotonic() < deadline, seen
+        if select.select([master], [], [], 0.2)[0]:
+            try:
+                os.read(master, 65536)
+            except OSError:  # the other end is closed
+                break
+    os.close(master)
+    assert top.wait(10) == 0
+    refused(store, 1, "needs a terminal", "top")

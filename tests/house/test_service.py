@@ -121,6 +121,16 @@ def test_a_reload_is_told_from_its_beginning_to_its_end(service, addition, said)
     assert (" rounds" in service.log.read_text()) == ("debug" in addition and "none" not in addition)
 
 
+def test_it_locks_its_pages_and_asks_to_be_killed_last_or_says_why_not(service):
+    service.wait("READY")
+    service.wait("STATUS")
+    locked = re.search(r"^VmLck:\s+(\d+) kB", open("/proc/%d/status" % service.process.pid, encoding="ascii").read(), re.M)
+    score = open("/proc/%d/oom_score_adj" % service.process.pid, encoding="ascii").read()
+    log = service.log.read_text()
+    assert (int(locked[1]) > 0) != ("memory is not locked: " in log), log
+    assert (int(score) == -900) != ("oom_score_adj is not lowered: " in log), log
+
+
 def test_it_says_that_it_ends(service):
     service.wait("READY")
     service.process.send_signal(signal.SIGTERM)
