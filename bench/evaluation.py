@@ -24,8 +24,8 @@ from evaluation_lab import ROOT, SECTIONS, Lab
 
 HEAD = """# Evaluation
 
-What the balancer is worth, in figures. `make evaluation` writes this page and its plots; nothing here is typed by hand. Lost
-VM-seconds are the currency: a VM that gets half of what it wants for two seconds has lost one. [The simulator](simulation.md)
+What the balancer is worth, in figures. `make evaluation` writes this page and its plots; nothing here is typed by hand but
+what was tried on PlanetLab (end of that section). Lost VM-seconds are the currency: a VM that gets half of what it wants for two seconds has lost one. [The simulator](simulation.md)
 says what its world is like, and what of reality is not in it. Under each title is the command
 that measures that section alone.
 

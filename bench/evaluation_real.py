@@ -117,7 +117,7 @@ def planetlab(lab):
     rows = [[day, p, i, r["energy_kwh"], "%.3g" % (1e3 * r["esv"]), "%.2f" % (100 * r["slatah"]), r["unmet_pct"],
              r["migrations"], r["migrations_per_vm_max"], r["returns_1h"], "%.6f" % r["score"]]
             for day, p, i, r in runs]
-    text = ("The set-up of Beloglazov and Buyya (docs/simulation.md). `packed` starts where ballast's first packing leaves "
+    text = ("The set-up of Beloglazov and Buyya ([scenarios](simulation.md#scenarios)). `packed` starts where ballast's first packing leaves "
             "the VMs; `none` then stays there, `drs` and `sandpiper` do not consolidate. SLATAH is the part of active host "
             "time with less given than asked; ESV, energy x SLATAH x PDM, is 0 for who packs once and never moves again, "
             "whatever the VMs then miss, so unmet work stands beside it.\n\n")

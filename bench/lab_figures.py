@@ -158,9 +158,9 @@ def answer(part, cached, faults, reads):
         f"of its throughput with cache_keep 100 %, {kept('75')} with 75 %, {kept('50')} with 50 %, {kept('0')} with none: "
         "about what the same MiB of its other memory would cost it (the curve above). Cache that nobody reads "
         "costs nothing to take, and `usable` and `disk_caches` do not tell the two apart. So the default stays at 50 %, "
-        "half-way between the two, and a host of file servers should be set to 100 %. That is for taking once: a "
+        "half-way between the two, and a host of file servers should be set to 100 % (`cache_keep_permille = 1000`). That is for taking once: a "
         f"manager that is short for long applies it to what is left, and after six times {left:.0f} MiB of cache were left and "
-        f"{again:.0f} of 1000 requests went to the disk. Major faults, which the balloon's statistics count as well, tell that a guest's cache is in use; they are not heeded yet.\n")
+        f"{again:.0f} of 1000 requests went to the disk. So ballastd heeds major faults that are not swap: where a guest reads its files from disk again and again, all its cache counts as used ([design](design.md#the-memory-manager)).\n")
 
 
 def cache_keep(plot=None):

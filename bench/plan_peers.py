@@ -5,7 +5,7 @@
 
   hbal     --goal balance --mem-overcommit 1.0 with as many moves as hbal made: cpu_sd, mem_sd, hbal's own score of
            both plans, CPU seconds per move (20x200 uniform and --hetero; --large adds 100x1000, which takes hbal
-           20 minutes)
+           half an hour)
   optimum  --balance cpu --measure mad with K = 5 and 10 moves against the optimum that cbc proves (20x200)
   greedy   whole process with --max-moves 500 against a plain greedy in Python, 1,000x15,000 and 4,000x60,000, and the
            growth from 100x1,000 as an exponent

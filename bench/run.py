@@ -57,6 +57,7 @@ BENCHES = [
      "the store's operations, and reports of changed rows against full ones"),
     ("peers", False, [PYTHON, os.path.join(HERE, "plan_peers.py"), "--large"], needs_peers,
      "plans against hbal, optimum and greedy; half an hour"),
+    ("agent", False, [PYTHON, os.path.join(HERE, "agent")], needs_guests, "what ballastd costs a host with 16 guests"),
     ("memory", False, [PYTHON, os.path.join(HERE, "memory")], needs_guests, "memory of real guests; an hour"),
 ]
 
