@@ -155,6 +155,8 @@ int main(int argc, char **argv)
     struct store *store = NULL;
     if (!hosts || !reports || !mkdtemp(path)) {
         perror(path);
+        free(hosts);
+        free(reports);
         return 1;
     }
     char file[300], command[320];

@@ -6,15 +6,22 @@
 #include "base/log.h"
 #include "decide/evacuate.h"
 
-// Whatever makes another answer possible, as the hosts' rows have it, mixed into one number.
-static uint64_t mix_rows(const struct balance_feed *f)
+// Whatever makes another answer possible, as the rows of the hosts and of the own VMs have it, mixed into one number.
+static uint64_t mix_rows(const struct driver *d)
 {
-    uint64_t sum = f->input.n_vms;
+    const struct balance_feed *f = &d->balance_feed;
+    uint64_t sum = d->guests.n;
     for (size_t h = 0; h < f->input.n_hosts; h++) {
         const struct store_host *row = f->row[h];
         double figures[] = {row->mem_mib,          row->mem_reserved_mib,  row->mem_used_mib,
                             row->cpu_demand_cores, row->in_flight_mem_mib, f->host[h].open};
         sum = sum * 31 + guests_hash(figures, sizeof figures);
+    }
+    for (size_t i = 0; i < d->guests.n; i++) { // a new VM's row may be older than what is known of it here
+        const struct guest *g = d->guests.at[i];
+        bool in_view = g->in_view != SNAPSHOT_NONE;
+        sum = sum * 31 + (guest_immovable_why(g) == NULL) + 2 * (unsigned)in_view +
+              4 * (unsigned)(in_view && f->view.snapshot.vms.movable[g->in_view]);
     }
     return sum;
 }
@@ -54,7 +61,7 @@ void driver_maintenance(struct driver *d)
     bool due = d->now.ms >= d->emptying_until.ms, small = f->n_cluster <= BALANCE_READ_ALWAYS_VMS;
     d->want_cluster = d->want_full = (due || small) && d->guests.n > 0;
     if (mover_count(d->mover) > 0 || view->own == SNAPSHOT_NONE || news->cluster_at.ms <= d->emptied_at.ms ||
-        !(due || (small && d->emptying_in_vain && mix_rows(f) != d->emptying_rows)))
+        !(due || (small && d->emptying_in_vain && mix_rows(d) != d->emptying_rows)))
         return;
     balance_feed_fill(f, d->sample, &d->guests, d->settings, news, d->mover, d->other_cores, d->now);
     struct evacuation e;
@@ -76,7 +83,7 @@ void driver_maintenance(struct driver *d)
     d->emptied_at = d->now;
     d->emptying_until.ms = d->now.ms + DRIVER_EMPTYING_MS;
     d->emptying_in_vain = true;
-    d->emptying_rows = mix_rows(f);
+    d->emptying_rows = mix_rows(d);
     for (size_t i = 0; e.vm != SNAPSHOT_NONE && i < f->input.n_vms; i++)
         if (f->guest[i]->in_view == e.vm)
             send_away(d, f->guest[i], &e);
