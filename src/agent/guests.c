@@ -56,14 +56,6 @@ struct guest *guests_find(const struct guests *g, const struct host_uuid *uuid)
     return i < g->n && host_uuid_compare(&g->at[i]->uuid, uuid) == 0 ? g->at[i] : NULL;
 }
 
-struct guest *guests_find_id(const struct guests *g, uint64_t id)
-{
-    for (size_t i = 0; i < g->n; i++)
-        if (g->at[i]->id == id)
-            return g->at[i];
-    return NULL;
-}
-
 // Who is gone makes room for who came, before its time.
 static void forget_one(struct guests *g)
 {

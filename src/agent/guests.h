@@ -73,7 +73,6 @@ struct guest {
     struct memory_vm_view view;
     bool balloon_pending; // a call is out
     uint64_t balloon_asked_kib;
-    bool left_alone_said;     // that it is not ballooned, and why
     uint32_t told_generation; // of the facts whose metadata was last complained about
 
     // what the store knows of its past
@@ -117,7 +116,6 @@ void guests_resolve_terms(struct guests *guests, const struct store_settings *ro
                           enum agent_mode host_mode);
 
 struct guest *guests_find(const struct guests *guests, const struct host_uuid *uuid);
-struct guest *guests_find_id(const struct guests *guests, uint64_t id);
 
 // Its sizes as far as they are known: of a VM that is arriving libvirt does not tell them yet, then what its
 // process holds stands for both. Never 0. Only for a guest that is present.

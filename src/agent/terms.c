@@ -126,11 +126,7 @@ void terms_resolve(const struct host_wishes *w, const char *uuid, const struct s
     t.rules_unreadable = rule_text_check(t.rules, NULL) < 0;
     take_text(t.needs, w->needs, rows, uuid, "needs");
     double number;
-    if (w->exclude)
-        t.excluded_by = "its metadata";
-    else if (look_up(rows, STORE_SCOPE_VM, uuid, "excluded", &number) && number > 0)
-        t.excluded_by = "the store";
-    t.excluded = t.excluded_by != NULL;
+    t.excluded = w->exclude || (look_up(rows, STORE_SCOPE_VM, uuid, "excluded", &number) && number > 0);
     t.mode = least_mode(host_mode, vm_mode(w, uuid, rows));
     *ret_terms = t;
 }

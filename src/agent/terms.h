@@ -30,7 +30,6 @@ struct terms {
     char rules[RULE_TEXT_BYTES];
     bool rules_unreadable; // then it is not moved
     char needs[RULE_TEXT_BYTES];
-    const char *excluded_by; // "its metadata", "the store"; NULL when it is not excluded
 };
 
 // The mode for the whole host: the least of the agent's own, the cluster's and this host's settings in the

@@ -54,15 +54,6 @@ struct demand demand_measure(double interval_s, size_t n_vcpus, const struct dem
     return finish(&t, interval_s, fmin((double)n_vcpus, limit_cores), headroom);
 }
 
-struct demand demand_measure_total(double interval_s, uint32_t n_vcpus, struct demand_vcpu total,
-                                   double limit_cores, double headroom)
-{
-    assert(interval_s > 0 && n_vcpus > 0 && headroom >= 0);
-    struct tally t = {0};
-    count(&t, interval_s * n_vcpus, total);
-    return finish(&t, interval_s, fmin((double)n_vcpus, limit_cores), headroom);
-}
-
 // Work done by busy threads: one a core as long as there are cores, then the rest at the gain of sharing.
 static double work_of_threads(double busy, double cores, double threads_per_core)
 {

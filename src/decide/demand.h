@@ -49,10 +49,6 @@ struct demand {
 struct demand demand_measure(double interval_s, size_t n_vcpus, const struct demand_vcpu *vcpu,
                              double limit_cores, double headroom);
 
-// The same from sums over all vCPUs, for hosts that do not tell them apart (vCPUs taken as equally busy).
-struct demand demand_measure_total(double interval_s, uint32_t n_vcpus, struct demand_vcpu total,
-                                   double limit_cores, double headroom);
-
 // Cores' worth of work that a host can do, in cores of speed 1: threads beyond the first add DEMAND_SMT_GAIN.
 double demand_host_capacity_cores(double cpu_cores, double threads_per_core, double core_speed);
 

@@ -7,8 +7,8 @@
 //   room      capacity + k (A - R) + half of the host's free swap, of which no more than k times: what balloons may
 //             leave in all. 1 + k is how often free memory is promised: once in hard and low (the fence: no
 //             guest can ever grow into what is not there, and a host that has swapped comes out of its swap),
-//             up to twice in soft. In high nobody is lowered and who needs more gets it; when it has lasted
-//             every balloon is let go.
+//             up to twice in soft, and in high ever more often, until at one and a half times high every balloon
+//             is let go.
 //   fixed     VMs that take no part (unballoonable, stuck, stopped, migrating, silent) are as they are; what
 //             they may still take is kept free, at the cost of others' room and not of others' need; what they
 //             are taking right now is lost to capacity.

@@ -203,8 +203,7 @@ void memory_manager_set(struct memory_manager *manager, const struct memory_sett
 void memory_manager_step(struct memory_manager *manager, const struct memory_input *input, struct mono now,
                          struct memory_output *ret_output);
 
-const char *memory_obstacle_text(enum memory_obstacle obstacle);    // "no balloon device"
-const char *memory_condition_name(enum memory_condition condition); // "active"
-const char *memory_event_name(enum memory_event_kind kind);         // "stuck"
+const char *memory_obstacle_text(enum memory_obstacle obstacle); // "no balloon device"
+const char *memory_event_name(enum memory_event_kind kind);      // "stuck"
 
 #endif

@@ -123,17 +123,6 @@ const char *memory_obstacle_text(enum memory_obstacle obstacle)
     return (size_t)obstacle < sizeof text / sizeof *text ? text[obstacle] : "?";
 }
 
-const char *memory_condition_name(enum memory_condition condition)
-{
-    static const char *const name[] = {
-        [MEMORY_ACTIVE] = "active",     [MEMORY_STALE] = "stale",
-        [MEMORY_STUCK] = "stuck",       [MEMORY_WAITING] = "waiting",
-        [MEMORY_STOPPED] = "stopped",   [MEMORY_LEAVING] = "leaving",
-        [MEMORY_EXCLUDED] = "excluded", [MEMORY_UNBALLOONABLE] = "unballoonable",
-    };
-    return (size_t)condition < sizeof name / sizeof *name ? name[condition] : "?";
-}
-
 const char *memory_event_name(enum memory_event_kind kind)
 {
     static const char *const name[] = {

@@ -41,9 +41,6 @@ enum plan_measure {
 #define PLAN_HORIZON_S 1800.0
 // A guest's used memory grows while it travels and after: this part more must fit at the destination.
 #define PLAN_MEM_GROWTH 0.1
-// A satisfied destination should have this part of its CPU demand free after the move, for what could not
-// be seen while the VM was held back. A wish among equals, not a bound.
-#define PLAN_CPU_GROWTH 0.1
 // A packed host is filled with CPU demand to at most this part of its cores where no history tells how its
 // VMs' demands move together.
 #define PLAN_PACK_CPU_FILL 0.85

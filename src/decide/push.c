@@ -159,11 +159,10 @@ static void enter(struct push_decision *d, const struct push_candidate *c)
     d->candidate[at] = *c;
 }
 
-// The time that the present loss has effectively lasted, or is predicted to last.
+// The time that the present loss has effectively lasted; at least what distress lasts.
 static double horizon_s(const struct push_input *in)
 {
     double horizon = in->loss_per_s > 0 ? fmin(in->lasted_s, in->accrued_lost_vm_s / in->loss_per_s) : 0;
-    horizon = fmax(horizon, in->predicted_s);
     if (in->critical)
         horizon = fmax(horizon, PUSH_CRITICAL_S);
     return fmin(horizon, PUSH_HORIZON_MOST_S);

@@ -6,11 +6,10 @@
 // "Competitive snoopy caching", 1988). Here the worst case is higher, for spikes are waited out and the loss goes on
 // while a move is under way; bench/rent measures how much.
 // In other words the benefit is counted over what the
-// contention has already lasted (at most an hour), which is all that is known of how long it will last, unless
-// prediction says that it will last longer.
+// contention has already lasted (at most an hour), which is all that is known of how long it will last.
 //
 //     horizon = min(lasted, accrued / loss now)    the time that the present loss has effectively lasted
-//     benefit = relief x (max(horizon, predicted) - duration) + aftermath x (an hour - horizon)
+//     benefit = relief x (horizon - duration) + aftermath x (an hour - horizon)
 //
 // A VM stays where it arrives, also after the contention: where the last hour says that it would lose more at the
 // destination than here, that loss (aftermath, <= 0) counts for the rest of an hour. That keeps hosts that are busy in
@@ -86,11 +85,9 @@ struct push_input {
     double accrued_lost_vm_s; // loss accrued in this contention
     double lasted_s;          // how long it has lasted
     double loss_per_s;        // measured now
-    double
-        predicted_s; // how long prediction says that it goes on; 0: no prediction (the loop makes none yet)
-    double bandwidth_mib_s; // of this host for a migration
-    double growth;          // PUSH_GROWTH unless configured
-    bool critical;          // somebody is in distress: the horizon is at least PUSH_CRITICAL_S
+    double bandwidth_mib_s;   // of this host for a migration
+    double growth;            // PUSH_GROWTH unless configured
+    bool critical;            // somebody is in distress: the horizon is at least PUSH_CRITICAL_S
     const struct migration_calibration *calibration; // may be NULL
 };
 

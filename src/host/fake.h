@@ -78,7 +78,6 @@ struct host_memory *host_fake_memory(struct host *host);
 struct host_cpu *host_fake_cpu(struct host *host);
 
 void host_fake_add_rule(struct host *host, struct host_fake_rule rule);
-void host_fake_clear_rules(struct host *host);
 
 // libvirt goes away and comes back: events are told, samples say connected = false meanwhile, actions fail
 // with ERROR_LOST.
@@ -107,6 +106,5 @@ struct host_fake_record {
 
 size_t host_fake_n_records(struct host *host);
 const struct host_fake_record *host_fake_record_at(struct host *host, size_t index);
-void host_fake_clear_records(struct host *host);
 
 #endif

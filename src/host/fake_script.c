@@ -147,15 +147,6 @@ void host_fake_add_rule(struct host *host, struct host_fake_rule rule)
         abort();
 }
 
-void host_fake_clear_rules(struct host *host)
-{
-    struct fake *fake = fake_of(host);
-    fake_rules_clear(&fake->rules);
-    fake->abandoned = 0;
-    for (size_t i = 0; i < fake->vms.n; i++)
-        fake->vms.at[i]->vm.hanging = false;
-}
-
 const struct fake_rule *fake_match(struct fake *fake, enum host_fake_call call, const char *name)
 {
     for (size_t i = 0; i < fake->rules.n; i++) {
@@ -220,9 +211,4 @@ size_t host_fake_n_records(struct host *host)
 const struct host_fake_record *host_fake_record_at(struct host *host, size_t index)
 {
     return &fake_of(host)->records.at[index];
-}
-
-void host_fake_clear_records(struct host *host)
-{
-    fake_records_clear(&fake_of(host)->records);
 }

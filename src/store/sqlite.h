@@ -39,7 +39,6 @@ struct sqlite_store {
     int64_t clock_offset_ms; // store's clock = CLOCK_BOOTTIME + offset; see sqlite_clock.c
     uint64_t timeline;
     int schema_version;
-    bool schema_checked;
     int64_t pruned_at_ms; // when this handle last dropped old rows
     // Statements made from the column tables, by what the schema at hand has.
     char *upsert_host, *select_host, *upsert_vm, *select_vm;

@@ -104,15 +104,6 @@ static void the_length_of_the_interval_changes_nothing(void **state)
                        demand_measure(300, 1, &b, 1, 0.1).demand_cores, 1e-12);
 }
 
-static void sums_give_the_same_as_equally_busy_vcpus(void **state)
-{
-    (void)state;
-    struct demand_vcpu v[3] = {{0.3, 0.4, 0.1}, {0.3, 0.4, 0.1}, {0.3, 0.4, 0.1}};
-    struct demand_vcpu total = {0.9, 1.2, 0.3};
-    assert_float_equal(demand_measure(1, 3, v, 3, 0.1).demand_cores,
-                       demand_measure_total(1, 3, total, 3, 0.1).demand_cores, 1e-12);
-}
-
 static void two_busy_hyperthreads_are_not_two_cores(void **state)
 {
     (void)state;
@@ -135,7 +126,6 @@ int main(void)
         cmocka_unit_test(counters_that_run_over_the_interval_are_bounded),
         cmocka_unit_test(demand_grows_with_run_and_wait_and_keeps_its_bounds),
         cmocka_unit_test(the_length_of_the_interval_changes_nothing),
-        cmocka_unit_test(sums_give_the_same_as_equally_busy_vcpus),
         cmocka_unit_test(two_busy_hyperthreads_are_not_two_cores),
     };
     return cmocka_run_group_tests_name("demand", tests, NULL, NULL);

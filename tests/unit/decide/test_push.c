@@ -98,17 +98,6 @@ static void it_waits_until_the_rent_has_reached_the_price(void **state)
     assert_float_equal(t, cost.lost_vm_s + cost.estimate.duration_s, 0.5);
 }
 
-static void prediction_that_it_lasts_makes_it_move_at_once(void **state)
-{
-    (void)state;
-    struct scene s;
-    set_up(&s);
-    s.in.lasted_s = s.in.accrued_lost_vm_s = 1;
-    assert_int_equal(decide(&s, 1).verdict, PUSH_WAIT);
-    s.in.predicted_s = 600;
-    assert_int_equal(decide(&s, 1).verdict, PUSH_MOVE);
-}
-
 static void a_full_host_takes_nobody(void **state)
 {
     (void)state;
@@ -411,7 +400,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_moves_to_the_host_with_most_room),
         cmocka_unit_test(it_waits_until_the_rent_has_reached_the_price),
-        cmocka_unit_test(prediction_that_it_lasts_makes_it_move_at_once),
         cmocka_unit_test(a_full_host_takes_nobody),
         cmocka_unit_test(where_nobody_has_room_for_all_the_least_bad_is_taken),
         cmocka_unit_test(room_to_grow_wins_over_room_for_less_wherever_there_is_any),
