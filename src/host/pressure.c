@@ -21,11 +21,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     (void)events;
     struct pressure_watch *watch = poll->data;
     uint64_t now_ms = uv_now(poll->loop);
-    // The kernel tells at most once in a window; a group that was removed is ready for ever.
-    if (status < 0 || (watch->told && now_ms - watch->told_ms < PRESSURE_WINDOW_US / 2000)) {
+    bool soon = watch->told && now_ms - watch->told_ms < PRESSURE_WINDOW_US / 2000;
+    watch->n_soon = soon ? watch->n_soon + 1 : 0;
+    // The kernel tells at most once in a window, so even a loop that was late hears of two soon after each other and
+    // never of three; a group that was removed is ready for ever.
+    if (status < 0 || watch->n_soon > 1)
         uv_poll_stop(poll);
+    if (status < 0 || soon)
         return;
-    }
     watch->told = true;
     watch->told_ms = now_ms;
     watch->stalled(watch->user);

@@ -20,6 +20,7 @@ struct pressure_watch {
     int fd; // -1: not watching, and poll is no handle
     bool told;
     uint64_t told_ms;
+    unsigned n_soon; // so often in a row it was ready again too soon
     void (*stalled)(void *user);
     void *user;
 };
@@ -28,11 +29,12 @@ struct pressure_watch {
 void pressure_path(const char *proc_root, const struct cgroup_tree *tree,
                    const struct cgroup_capacity *limits, char *ret_path, size_t size);
 
-// stalled is called on the loop. On an error watch->fd is -1. A file that is no PSI file is left as it was.
+// stalled is called on the loop. After an error nothing is told; where watch->fd is not -1 the handle is still to be
+// closed. A file that is no PSI file is left as it was.
 int pressure_watch_start(struct pressure_watch *watch, uv_loop_t *loop, const char *path,
                          void (*stalled)(void *user), void *user, struct error *err);
 
-// The same for a descriptor that tells by urgent data (POLLPRI); it is the watch's from then on, also on an error.
+// The same for a descriptor that tells by urgent data (POLLPRI); it is the watch's from then on. On an error it is closed.
 int pressure_watch_take(struct pressure_watch *watch, uv_loop_t *loop, int fd, void (*stalled)(void *user),
                         void *user, struct error *err);
 

@@ -56,6 +56,39 @@ static void a_stall_is_told_at_once_and_an_endless_one_only_once(void **state)
     close(end[0]);
 }
 
+// Says that there is urgent data, lets the loop hear of it, and takes the data away.
+static void stall(uv_loop_t *loop, const int end[2])
+{
+    char byte;
+    assert_int_equal(send(end[0], "!", 1, MSG_OOB), 1);
+    usleep(20000);
+    uv_run(loop, UV_RUN_NOWAIT);
+    assert_int_equal(recv(end[1], &byte, 1, MSG_OOB), 1);
+}
+
+static void two_stalls_told_late_and_together_are_not_taken_for_an_endless_one(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    uv_loop_init(&loop);
+    int end[2];
+    connect_pair(end);
+    struct pressure_watch watch;
+    struct error err = {0};
+    told = 0;
+    assert_int_equal(pressure_watch_take(&watch, &loop, end[1], on_stalled, NULL, &err), 0);
+    stall(&loop, end);
+    stall(&loop, end);
+    assert_int_equal(told, 1);
+    usleep(PRESSURE_WINDOW_US / 2 + 20000);
+    stall(&loop, end);
+    assert_int_equal(told, 2);
+    pressure_watch_close(&watch, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    close(end[0]);
+}
+
 static void a_file_that_is_no_trigger_is_refused_and_left_as_it_was(void **state)
 {
     (void)state;
@@ -117,6 +150,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stall_is_told_at_once_and_an_endless_one_only_once),
+        cmocka_unit_test(two_stalls_told_late_and_together_are_not_taken_for_an_endless_one),
         cmocka_unit_test(a_file_that_is_no_trigger_is_refused_and_left_as_it_was),
         cmocka_unit_test(the_kernel_takes_the_trigger),
         cmocka_unit_test(the_group_that_limits_the_host_is_watched_where_groups_tell),
