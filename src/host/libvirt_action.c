@@ -127,7 +127,9 @@ static void refused_done(struct lv_host *host, struct lv_job *job, bool late)
 {
     (void)late; // the worker writes nothing, so the error may be read at any time
     struct action_job *self = (struct action_job *)job;
-    (void)host;
+    struct lv_vm *vm = lv_vm_find(host, &job->uuid);
+    if (vm && self->action == ACTION_PERIOD && !self->tell)
+        vm->period_asked = false; // no call was made: it is asked again in the next round
     if (self->tell)
         self->tell(self->user, HOST_REFUSED, &job->error);
 }

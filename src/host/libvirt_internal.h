@@ -39,7 +39,7 @@ struct lv_connection {
     int callback[8];     // domain event callbacks
     size_t n_callbacks;
     struct lv_mailbox *mailbox;
-    // A call on it is past its deadline: rounds ask nothing more of it, the next connection is sought. (Of several calls
+    // A call on it is past its deadline: rounds and polls ask nothing more of it, the next connection is sought. (Of several calls
     // that wait on one connection the client library of libvirt 9.0 was seen to crash when they are answered at once.)
     bool suspect;
 };

@@ -54,10 +54,10 @@ void lv_job_start(struct lv_host *host, struct lv_job *job, unsigned deadline_ms
 const struct error *lv_job_error(const struct lv_host *host, const struct lv_job *job, bool late,
                                  struct error *scratch);
 
-// True when no further call may be made because too many have not come back.
 // Whether there is a connection and calls on it come back.
 bool lv_answers(const struct lv_host *host);
 
+// True when no further call may be made because too many have not come back.
 bool lv_jobs_full(const struct lv_host *host, struct error *err);
 
 // At close: every job's owner is told ERROR_STOPPED; the jobs end without the host.

@@ -217,7 +217,7 @@ void lv_list(struct lv_host *host)
 
 void lv_facts_refresh(struct lv_host *host)
 {
-    if (!host->connection || lv_jobs_full(host, NULL))
+    if (lv_jobs_full(host, NULL))
         return;
     size_t due = 0;
     for (size_t i = 0; i < host->vms.n; i++) {

@@ -361,8 +361,8 @@ static void progress_done(struct lv_host *host, struct lv_job *job, bool late)
 static void ask_progress(struct lv_host *host, struct lv_migration *migration)
 {
     struct lv_vm *vm = lv_vm_find(host, &migration->uuid);
-    if (migration->polling || !vm || !vm->domain || !host->connection || vm->stopped || vm->abandoned > 0 ||
-        lv_jobs_full(host, NULL))
+    if (migration->polling || !vm || !vm->domain || !host->connection || host->connection->suspect ||
+        vm->stopped || vm->abandoned > 0 || lv_jobs_full(host, NULL))
         return;
     struct progress_job *self = calloc(1, sizeof *self);
     if (!self)

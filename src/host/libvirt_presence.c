@@ -28,11 +28,16 @@ static int migration_operation(virDomainPtr domain)
     return operation;
 }
 
-static enum host_presence_state state_of(virDomainPtr domain)
+// The domain was there a moment ago; a call that fails for another reason than that it has gone says nothing.
+static enum host_presence_state state_of(virDomainPtr domain, struct error *err)
 {
     int state = 0, reason = 0;
-    if (virDomainGetState(domain, &state, &reason, 0) < 0)
+    if (virDomainGetState(domain, &state, &reason, 0) < 0) {
+        lv_error(err, virDomainGetConnect(domain));
+        if (err->kind == ERROR_MISSING)
+            error_clear(err);
         return HOST_PRESENCE_ABSENT;
+    }
     if (state == VIR_DOMAIN_SHUTOFF || state == VIR_DOMAIN_CRASHED)
         return HOST_PRESENCE_ABSENT;
     int operation = migration_operation(domain);
@@ -75,7 +80,7 @@ static void presence_work(struct lv_job *job)
         }
         return;
     }
-    self->presence.state = state_of(domain);
+    self->presence.state = state_of(domain, &job->error);
     self->presence.defined = virDomainIsPersistent(domain) == 1;
     read_claim(domain, self->presence.claim);
     virDomainFree(domain);

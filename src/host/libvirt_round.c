@@ -38,8 +38,10 @@ static void deliver(struct lv_host *host)
     if (host->closing)
         return;
     // in the background, so that the round does not wait
-    switch_on_statistics(host);
-    lv_facts_refresh(host);
+    if (host->connection && !host->connection->suspect) {
+        switch_on_statistics(host);
+        lv_facts_refresh(host);
+    }
     lv_learn(host);
 }
 
