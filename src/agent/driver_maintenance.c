@@ -28,12 +28,7 @@ static uint64_t mix_rows(const struct driver *d)
 
 static void send_away(struct driver *d, struct guest *g, const struct evacuation *e)
 {
-    const struct store_host *to = NULL;
-    for (size_t h = 0; h < d->balance_feed.input.n_hosts; h++)
-        if (strcmp(d->balance_feed.row[h]->name, d->balance_feed.view.snapshot.hosts.name[e->to]) == 0)
-            to = d->balance_feed.row[h];
-    if (!to)
-        return; // beyond BALANCE_HOSTS_MAX
+    const struct store_host *to = &exchange_latest(d->exchange)->cluster->hosts[e->to];
     struct move_request r = {.uuid = g->uuid,
                              .vm_name = g->name,
                              .to = to->name,

@@ -5,6 +5,7 @@
 
 #include "driver_world.h"
 
+#include "agent/balance_feed.h"
 #include "agent/guests.h"
 
 #define LONG_MS 5000
@@ -439,6 +440,21 @@ static void a_host_in_maintenance_is_emptied_as_soon_as_another_has_room(void **
     assert_true(world_until(w, migration_is_done, LONG_MS));
 }
 
+static void a_host_in_maintenance_is_emptied_also_to_the_last_of_many_hosts(void **state)
+{
+    struct world *w = *state;
+    ready_to_move(w);
+    world_join_other(w, "h2", 32, NULL);
+    for (int i = 0; i < BALANCE_HOSTS_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "h3-%03d", i);
+        world_join_other(w, name, 32, NULL);
+    }
+    world_join_other(w, "h4", 8192, NULL);
+    set_maintenance(w, "h1");
+    assert_true(world_until(w, migration_is_done, 2 * LONG_MS));
+}
+
 static bool migration_is_proposed(struct world *w)
 {
     return world_migration_state(w) == STORE_MIGRATION_PROPOSED;
@@ -690,6 +706,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_host_in_maintenance_says_so_and_is_emptied, setup, teardown),
         cmocka_unit_test_setup_teardown(a_host_in_maintenance_is_emptied_as_soon_as_another_has_room, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_host_in_maintenance_is_emptied_also_to_the_last_of_many_hosts,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(in_recommend_maintenance_waits_for_approval, setup, teardown),
         cmocka_unit_test_setup_teardown(the_dirty_rate_is_measured_only_while_a_move_is_considered, setup,
                                         teardown),
