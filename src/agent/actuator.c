@@ -53,6 +53,15 @@ static struct guest *called_guest(struct call *call)
     return g;
 }
 
+// Whether the VM was no longer here when the call arrived: moved by somebody else, or ended. No fault of anybody's.
+static bool has_left(const struct guest *g, const char *what, const struct error *error)
+{
+    if (error->kind != ERROR_MISSING)
+        return false;
+    log_info("VM %s: %s is not set: the VM has left this host or ended meanwhile", g->name, what);
+    return true;
+}
+
 static void balloon_answered(void *user, enum host_outcome outcome, const struct error *error)
 {
     struct call *call = user;
@@ -62,7 +71,7 @@ static void balloon_answered(void *user, enum host_outcome outcome, const struct
     if (!g)
         return;
     g->balloon_pending = false;
-    if (outcome == HOST_DONE || d->closing)
+    if (outcome == HOST_DONE || d->closing || has_left(g, "its balloon", error))
         return;
     if (journal_decision(&d->journal, d->now, STORE_LOOP_MEMORY, g->uuid_text, g->name, "balloon-refused",
                          false, NULL, "%s: %s", host_outcome_name(outcome), error->text))
@@ -87,7 +96,7 @@ static void weight_answered(void *user, enum host_outcome outcome, const struct 
     struct driver *d = call->driver;
     struct guest *g = called_guest(call);
     free(call);
-    if (outcome != HOST_DONE && g && !d->closing)
+    if (outcome != HOST_DONE && g && !d->closing && !has_left(g, "its CPU weight", error))
         log_warning("VM %s: set CPU weight: %s: %s", g->name, host_outcome_name(outcome), error->text);
 }
 

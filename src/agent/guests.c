@@ -194,8 +194,11 @@ size_t guests_update(struct guests *g, const struct host_sample *sample, double 
             g->overflow++;
             continue;
         }
-        if (!guest->was_present)
+        if (!guest->was_present) {
             guest->came_at = sample->taken_at;
+            guest->terms = (struct terms){0}; // facts count their generations anew with each coming
+            guest->told_generation = 0;
+        }
         if (!first && !guest->was_present)
             guest->appeared = true;
         guest->present = true;

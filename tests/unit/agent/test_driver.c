@@ -164,6 +164,22 @@ static void a_refused_balloon_does_not_keep_others_waiting(void **state)
     assert_true(world_until(w, g1_was_lowered, LONG_MS));
 }
 
+static void a_guest_that_comes_back_excluded_is_left_alone(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    world_guest(w, "g1", 60, 120);
+    world_for(w, QUIET_MS);
+    host_fake_remove_vm(w->host, "g1");
+    world_for(w, QUIET_MS);
+    struct host_fake_vm *again = world_guest(w, "g1", 60, 250);
+    again->facts.wishes.exclude = again->facts.wishes.present = true;
+    world_guest(w, "g2", 60, 250);
+    world_available(w, 60);
+    assert_true(world_until(w, g2_was_lowered, LONG_MS));
+    assert_false(g1_was_lowered(w));
+}
+
 static void it_acts_again_after_libvirt_was_away(void **state)
 {
     struct world *w = *state;
@@ -691,6 +707,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_wrong_in_the_metadata_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_is_managed_without_a_store, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_balloon_does_not_keep_others_waiting, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_guest_that_comes_back_excluded_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(it_acts_again_after_libvirt_was_away, setup, teardown),
         cmocka_unit_test_setup_teardown(a_fence_that_cannot_be_held_refuses_auto_and_says_so, setup,
                                         teardown),
