@@ -409,7 +409,10 @@ static double take_set(void *data, uint32_t n, const struct plan_target *target,
 // The best of all sets of moves where there are few enough to try; whether nothing better exists.
 static bool try_all(struct improve *m)
 {
-    uint64_t work = (uint64_t)(PLAN_EXACT_WORK * m->state->settings.depth);
+    const struct plan_settings *settings = &m->state->settings;
+    uint64_t work = (uint64_t)(PLAN_EXACT_WORK * settings->depth), done = m->state->evaluations;
+    if (settings->work_limit && settings->work_limit < done + work / PLAN_EXACT_EVALUATION)
+        work = settings->work_limit > done ? (settings->work_limit - done) * PLAN_EXACT_EVALUATION : 0;
     m->start_total = plan_exact_total(m->state);
     bool whole = plan_exact(m->state, m->most, work, m->start_total - m->best_value, take_set, m);
     return_to_best(m);

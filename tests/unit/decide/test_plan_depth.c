@@ -68,6 +68,21 @@ static void what_is_not_worth_the_cheapest_move_is_not_searched_deeper(void **st
     }
 }
 
+// Some hundreds more: a host's moves, or a VM's, are looked at to the end.
+static void a_work_limit_bounds_the_deeper_search_too(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= CLUSTERS; seed++) {
+        struct snapshot *s = overloaded(seed);
+        struct plan_settings settings = plan_settings_default();
+        settings.work_limit = 1500;
+        struct plan plan;
+        plan_make(s, &settings, s->arena, &plan);
+        assert_true(plan.evaluations < settings.work_limit + 500);
+        snapshot_free(s);
+    }
+}
+
 // Evening out has no price in lost VM-seconds: it is searched all the same.
 static void balance_is_searched_whatever_is_lost(void **state)
 {
@@ -97,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_deeper_search_works_more_and_loses_no_more),
         cmocka_unit_test(what_is_not_worth_the_cheapest_move_is_not_searched_deeper),
+        cmocka_unit_test(a_work_limit_bounds_the_deeper_search_too),
         cmocka_unit_test(balance_is_searched_whatever_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
