@@ -142,7 +142,8 @@ static void sample_and_report(struct ballast *b, uint32_t h)
     size_t n_report =
         report_select(&thresholds, b->report_of_host, n, view->host_cores[h], view->host_mem_mib[h],
                       ballast_mono(b), b->report_index, b->report_scratch);
-    world_note_rows(b->world, n, n_report);
+    if (b->use_immediate || b->use_longterm) // else nobody reads them
+        world_note_rows(b->world, n, n_report);
     for (size_t i = 0; i < n_report; i++) {
         struct report_vm *r = &b->report[b->known_vm[b->report_index[i]]];
         r->reported = r->now;
