@@ -188,14 +188,6 @@ uint32_t snapshot_host_by_name(const struct snapshot *s, const char *name)
     return SNAPSHOT_NONE;
 }
 
-uint32_t snapshot_vm_by_name(const struct snapshot *s, const char *name)
-{
-    for (uint32_t v = 0; v < s->vms.n; v++)
-        if (strcmp(s->vms.name[v], name) == 0)
-            return v;
-    return SNAPSHOT_NONE;
-}
-
 bool index_lists_has(const struct index_lists *lists, uint32_t row, uint32_t item)
 {
     uint32_t low = lists->start[row], high = lists->start[row + 1];

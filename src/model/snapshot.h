@@ -122,9 +122,8 @@ struct snapshot *snapshot_copy(const struct snapshot *snapshot);
 // object: host "h3": cpu_cores must be above 0.
 int snapshot_check(const struct snapshot *snapshot, struct error *err);
 
-// Number of the host or VM of that name, or SNAPSHOT_NONE. O(n): build an index for many look-ups.
+// Number of the host of that name, or SNAPSHOT_NONE. O(n): build an index for many look-ups.
 uint32_t snapshot_host_by_name(const struct snapshot *snapshot, const char *name);
-uint32_t snapshot_vm_by_name(const struct snapshot *snapshot, const char *name);
 
 // Memory of host h that VMs may have: mem_mib - mem_reserved_mib.
 static inline double snapshot_host_mem_mib(const struct snapshot *s, uint32_t h)
