@@ -72,7 +72,7 @@ struct plan_settings {
         pack_expected_loss; // PLAN_PACK with series or sd: part of its VMs' time that a host may be expected to lose
     bool host_actions; // PLAN_PACK: propose sleep for emptied hosts; any goal: wake standby hosts if needed
     double depth; // 0 .. 1: part of the work of the deeper search that follows single moves in small clusters
-    uint64_t work_limit; // candidate evaluations, about; 0: no limit. Deterministic
+    uint64_t work_limit;      // candidate evaluations, about; 0: no limit. Deterministic
     bool (*stop)(void *data); // asked now and then whether time is up; NULL: never. What was found is given
     void *stop_data;
     const bool *hold; // per VM: is not to be moved now (in flight, cooling down); NULL: none

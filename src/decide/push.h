@@ -106,7 +106,7 @@ struct push_candidate {
     uint32_t vm, host;               // indices into the input
     const char *vm_name, *host_name; // borrowed from the input
     double relief_per_s;             // lost VM-seconds per second less, both hosts together
-    double aftermath_per_s;   // <= 0: what the last hour says the VM loses more there than here; then preferences
+    double aftermath_per_s;   // <= 0: what the last hour says the VM loses more there; then preferences
     double benefit_lost_vm_s; // over the horizon
     struct migration_cost cost;
     double room;               // least free part of the destination afterwards
