@@ -149,19 +149,20 @@ static bool left_lately(void *data, uint32_t vm, uint32_t host)
     return false;
 }
 
-// Whether all hosts that are up, or could be, have together less CPU or memory than all VMs want.
+// Whether all hosts that are up, or could be, have together less CPU or memory than all VMs want; what a VM's own limit
+// withholds is no want of hosts.
 static bool is_short(const struct snapshot *s)
 {
     double cores = 0, mem_mib = 0;
     for (uint32_t h = 0; h < s->hosts.n; h++)
         if (s->hosts.state[h] == HOST_UP || s->hosts.state[h] == HOST_STANDBY) {
             cores += s->hosts.cpu_cores[h];
-            mem_mib += s->hosts.mem_mib[h] - s->hosts.mem_reserved_mib[h];
+            mem_mib += snapshot_host_mem_mib(s, h);
         }
     for (uint32_t v = 0; v < s->vms.n; v++)
-        if (s->hosts.state[s->vms.host[v]] == HOST_UP) {
-            cores -= s->vms.cpu_demand_cores[v];
-            mem_mib -= s->vms.mem_used_mib[v] + s->vms.mem_overhead_mib[v];
+        if (s->hosts.state[s->vms.host[v]] != HOST_DOWN) {
+            cores -= fmin(s->vms.cpu_demand_cores[v], s->vms.cpu_limit_cores[v]);
+            mem_mib -= fmin(s->vms.mem_used_mib[v] + s->vms.mem_overhead_mib[v], s->vms.mem_limit_mib[v]);
         }
     return cores < 0 || mem_mib < 0;
 }
@@ -180,7 +181,8 @@ static void mark(struct longterm *l, struct plan_settings *plan)
         const struct resident *r = l->of_vm[v];
         bool no_place = is_within(l, r->left_ms[LONGTERM_MOVES_A_DAY - 1], 86400) ||
                         (l->in->vm_moves_24h && l->in->vm_moves_24h[v] >= LONGTERM_MOVES_A_DAY);
-        hold[v] = (l->in->vm_busy && l->in->vm_busy[v]) || (no_place && counted);
+        bool must_leave = s->hosts.state[s->vms.host[v]] == HOST_MAINTENANCE;
+        hold[v] = (l->in->vm_busy && l->in->vm_busy[v]) || (no_place && counted && !must_leave);
         // The last move of a day is for need, not for packing.
         keep[v] = is_within(l, r->left_ms[0], l->settings.vm_rest_s) ||
                   is_within(l, r->left_ms[LONGTERM_MOVES_A_DAY - 2], 86400) ||

@@ -141,6 +141,53 @@ static void moves_within_a_day_of_a_shortage_of_all_are_not_held_against_a_vm(vo
     snapshot_free(s);
 }
 
+static void what_own_limits_withhold_is_no_shortage_of_all(void **state)
+{
+    (void)state;
+    struct snapshot *s = overloaded(1);
+    struct longterm *l = longterm_new(NULL);
+    s->vms.vcpus[15] = 1000;
+    s->vms.cpu_demand_cores[15] = 1000;
+    s->vms.cpu_limit_cores[15] = 1;
+    s->vms.mem_used_mib[15] = 1e9;
+    s->vms.mem_limit_mib[15] = 1024;
+    s->vms.movable[15] = false;
+    assert_int_equal(moves_of_the_much_moved(s, l, 0), 0);
+    s->vms.cpu_limit_cores[15] = 1000;
+    assert_true(moves_of_the_much_moved(s, l, 300) > 0);
+    longterm_free(l);
+    snapshot_free(s);
+}
+
+static void vms_that_must_leave_a_host_count_for_a_shortage_of_all(void **state)
+{
+    (void)state;
+    struct snapshot *s = overloaded(1);
+    struct longterm *l = longterm_new(NULL);
+    uint32_t last = s->vms.host[15];
+    for (uint32_t v = 0; v < s->vms.n; v++) // the others leave it alone
+        if (s->vms.host[v] == last && v != 15)
+            s->vms.host[v] = 0;
+    s->vms.vcpus[15] = 1000;
+    s->vms.cpu_demand_cores[15] = s->vms.cpu_limit_cores[15] = 1000;
+    s->vms.movable[15] = false;
+    s->hosts.state[last] = HOST_MAINTENANCE;
+    assert_true(moves_of_the_much_moved(s, l, 0) > 0);
+    longterm_free(l);
+    snapshot_free(s);
+}
+
+static void a_host_in_maintenance_is_emptied_of_the_much_moved_too(void **state)
+{
+    (void)state;
+    struct snapshot *s = overloaded(1);
+    struct longterm *l = longterm_new(NULL);
+    s->hosts.state[0] = HOST_MAINTENANCE;
+    assert_true(moves_of_the_much_moved(s, l, 0) >= 8);
+    longterm_free(l);
+    snapshot_free(s);
+}
+
 static void consolidation_packs_first_and_then_waits(void **state)
 {
     (void)state;
@@ -175,6 +222,9 @@ int main(void)
         cmocka_unit_test(what_was_carried_out_is_not_ordered_again),
         cmocka_unit_test(nobody_returns_within_the_hour),
         cmocka_unit_test(moves_within_a_day_of_a_shortage_of_all_are_not_held_against_a_vm),
+        cmocka_unit_test(what_own_limits_withhold_is_no_shortage_of_all),
+        cmocka_unit_test(vms_that_must_leave_a_host_count_for_a_shortage_of_all),
+        cmocka_unit_test(a_host_in_maintenance_is_emptied_of_the_much_moved_too),
         cmocka_unit_test(consolidation_packs_first_and_then_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
