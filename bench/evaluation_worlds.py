@@ -85,7 +85,9 @@ def overcommitment(lab):
                        linestyle=WAYS[way][2], label=label)
             a.set_yscale("symlog", linthresh=1)
             a.set(xlabel="configured memory / memory of the hosts", ylabel=what, ylim=(0, None))
-        axes[0].legend(fontsize=7)
+        figure = axes[0].figure
+        figure.get_layout_engine().set(rect=(0, 0.12, 1, 0.88))  # the legend stands below
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="lower center", ncols=4, fontsize=7)
 
     rows = [[o, p, way, r["hosts"], "%.6f" % r["score"], r["lost_vm_s"], r["mem_short_mib_h"], r["guest_swap_gib"],
              r["balloon_moved_gib"], r["migrations"]] for (o, p, way), r in runs.items()]
@@ -98,8 +100,14 @@ def overcommitment(lab):
     text += table(["overcommitment", "policy", "ballooning", "hosts", "score", "lost, VM-s", "used memory missing, MiB-h",
                    "guest swap, GiB", "balloons moved, GiB", "migrations"], rows)
     most = [o for o in OVERCOMMIT if runs[o, "ballast", "no"]["lost_vm_s"] > 0]
-    text += "\nLoss of `ballast` with ballooning / without: " + ", ".join(
-        "%g: %.3g" % (o, runs[o, "ballast", "yes"]["lost_vm_s"] / runs[o, "ballast", "no"]["lost_vm_s"]) for o in most) + ".\n"
+
+    def ratios(p, way):
+        return ", ".join("%g: %.3g" % (o, runs[o, "ballast", "yes"]["lost_vm_s"] / max(1, runs[o, p, way]["lost_vm_s"])) for o in most)
+
+    text += "\nLoss of `ballast` with ballooning / without: " + ratios("ballast", "no") + ".\n"
+    text += ("\nThe same / loss where only balloons move (`none`, ballooning): " + ratios("none", "yes") + ". Where balloons alone "
+             "suffice its moves cost more than they bring: a squeeze that the balloons end within a minute is taken for a "
+             "contention.\n")
     return text + plot("overcommitment", "loss and missing memory against overcommitment", draw, size=(8.4, 3.4), columns=2)
 
 
