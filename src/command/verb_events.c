@@ -56,7 +56,7 @@ static int read_and_print(struct store *store, const struct events_options *o, c
         return print_json(events, migrations, err);
     if (migrations)
         live_table_migrations(migrations->at, migrations->n);
-    else
+    if (events)
         live_table_events(events->at, events->n);
     return EXIT_DONE;
 }

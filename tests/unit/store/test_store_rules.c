@@ -116,10 +116,10 @@ static const char *random_words(struct random *r, char text[64])
                                        "on:h0",   "on:a:zone",        "off:h1",     "off:b:zone",
                                        "on:h2",   "apart:x:preferred"};
     text[0] = '\0';
-    for (size_t n = random_below(r, 3); n > 0; n--) {
-        strcat(text, word[random_below(r, sizeof word / sizeof *word)]);
-        strcat(text, " ");
-    }
+    int used = 0;
+    for (size_t n = random_below(r, 3); n > 0; n--)
+        used += snprintf(text + used, 64 - (size_t)used, "%s ",
+                         word[random_below(r, sizeof word / sizeof *word)]);
     return *text ? text : NULL;
 }
 
