@@ -23,8 +23,8 @@ static const struct store_host *row_of(const struct store_cluster *cluster, cons
     return NULL;
 }
 
-void driver_needs(const struct driver *d, const struct guest *g, const struct store_host *to,
-                  struct move_request *r)
+static void fill_needs(const struct driver *d, const struct guest *g, const struct store_host *to,
+                       struct move_request *r)
 {
     r->growth = (double)d->settings->growth_permille / 1000.0;
     double growth = 1.0 + r->growth;
@@ -37,6 +37,19 @@ void driver_needs(const struct driver *d, const struct guest *g, const struct st
     // A host that is full of CPU demand may be the best place there is; what it has grown by until the claim is accepted too.
     double there_cores = to->cpu_demand_cores + to->in_flight_cpu_cores;
     r->cpu_ceiling_cores = fmax(to->cpu_cores, there_cores * growth + r->cpu_needed_cores);
+}
+
+bool driver_ask_move(struct driver *d, struct guest *g, const struct store_host *to, struct move_request *r,
+                     bool *ret_running)
+{
+    r->uuid = g->uuid;
+    r->vm_name = g->name;
+    r->to = to->name;
+    r->destination_uri = to->address;
+    r->data_uri = to->migration_uri;
+    r->origin = STORE_ORIGIN_IMMEDIATE;
+    fill_needs(d, g, to, r);
+    return actuator_of(g->terms.mode)->move(d, r, ret_running);
 }
 
 static struct migration_estimate model_move(const struct immediate_input *in,
@@ -73,19 +86,12 @@ static void order(struct driver *d, const struct immediate_output *out, const ch
 {
     struct guest *g = d->balance_feed.guest[out->vm_index];
     const struct store_host *to = d->balance_feed.row[out->host_index];
-    struct move_request r = {.uuid = g->uuid,
-                             .vm_name = g->name,
-                             .to = to->name,
-                             .destination_uri = to->address,
-                             .data_uri = to->migration_uri,
-                             .origin = STORE_ORIGIN_IMMEDIATE,
-                             .benefit_lost_vm_s = out->benefit_lost_vm_s,
+    struct move_request r = {.benefit_lost_vm_s = out->benefit_lost_vm_s,
                              .cost_lost_vm_s = out->cost_lost_vm_s,
                              .duration_s = out->duration_s,
                              .reason = why};
-    driver_needs(d, g, to, &r);
     bool running = false;
-    bool acted = actuator_of(g->terms.mode)->move(d, &r, &running);
+    bool acted = driver_ask_move(d, g, to, &r, &running);
     journal_decision(&d->journal, d->now, STORE_LOOP_IMMEDIATE, g->uuid_text, g->name, "move", acted, NULL,
                      "%s", why);
     log_info("VM %s: %s%s", g->name, running ? "" : acted ? "proposed: " : "would move: ", why);

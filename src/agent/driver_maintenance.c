@@ -29,19 +29,12 @@ static uint64_t mix_rows(const struct driver *d)
 static void send_away(struct driver *d, struct guest *g, const struct evacuation *e)
 {
     const struct store_host *to = &exchange_latest(d->exchange)->cluster->hosts[e->to];
-    struct move_request r = {.uuid = g->uuid,
-                             .vm_name = g->name,
-                             .to = to->name,
-                             .destination_uri = to->address,
-                             .data_uri = to->migration_uri,
-                             .origin = STORE_ORIGIN_IMMEDIATE,
-                             .benefit_lost_vm_s = e->benefit_lost_vm_s,
+    struct move_request r = {.benefit_lost_vm_s = e->benefit_lost_vm_s,
                              .cost_lost_vm_s = e->cost_lost_vm_s,
                              .duration_s = e->duration_s,
                              .reason = e->reason};
-    driver_needs(d, g, to, &r);
     bool running = false;
-    bool acted = actuator_of(g->terms.mode)->move(d, &r, &running);
+    bool acted = driver_ask_move(d, g, to, &r, &running);
     journal_decision(&d->journal, d->now, STORE_LOOP_IMMEDIATE, g->uuid_text, g->name, "move", acted, NULL,
                      "to %s: %s", to->name, e->reason);
     if (acted)

@@ -109,9 +109,11 @@ void driver_memory(struct driver *driver);
 void driver_balance(struct driver *driver);
 void driver_maintenance(struct driver *driver); // instead of driver_balance while in maintenance
 
-// What a VM needs at its destination, as the store reserves it. to: the destination's row.
-void driver_needs(const struct driver *driver, const struct guest *guest, const struct store_host *to,
-                  struct move_request *request);
+// Asks the VM's actuator for a move to the host of the row `to`. The caller writes benefit, cost, duration and reason into
+// the request; the rest, what the store reserves there included, is filled in. Whether it was acted on, running: carried
+// out now, not only proposed.
+bool driver_ask_move(struct driver *driver, struct guest *guest, const struct store_host *to,
+                     struct move_request *request, bool *ret_running);
 void driver_weights(struct driver *driver);
 
 // The store has new rows: orders to carry out, claims to take up.
